@@ -1,0 +1,228 @@
+/// \file scalar.hxx
+/// The part of the runtime vocabulary that needs no mathematical library: comparisons, logic, selection,
+/// conversions and integer arithmetic on scalars. Every target includes it; it is plain C++17 and fit for
+/// host, CUDA, HIP and SYCL device code alike. Elementary functions live in the headers of the targets.
+///
+/// Conventions, chosen to agree with NumPy and ONNX: integers wrap, an integer divided by zero gives zero,
+/// `minimum` and `maximum` propagate NaN, `mod` takes the sign of the divisor and `fmod` that of the dividend.
+#ifndef SOFIE_RUNTIME_SCALAR_HXX
+#define SOFIE_RUNTIME_SCALAR_HXX
+
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+/// Marks a function that kernels may call, on the host and on every device.
+#ifndef SOFIE_FN
+#if defined(__CUDACC__) || defined(__HIPCC__)
+#define SOFIE_FN __host__ __device__ inline
+#else
+#define SOFIE_FN inline
+#endif
+#endif
+
+namespace sofie_runtime {
+
+template <class T>
+using IfScalar = std::enable_if_t<std::is_arithmetic_v<T>, int>;
+template <class T>
+using IfFloat = std::enable_if_t<std::is_floating_point_v<T>, int>;
+template <class T>
+using IfInteger = std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, bool>, int>;
+
+/// Unsigned type in which arithmetic on the integer type T wraps without undefined behaviour; narrow types
+/// are widened by hand because C++ would promote them to (signed) int.
+template <class T>
+using Wrapping = std::conditional_t<(sizeof(T) < sizeof(std::uint32_t)), std::uint32_t, std::make_unsigned_t<T>>;
+
+// --- comparisons, logic, selection -------------------------------------------------------------------------
+
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool lt(T a, T b) {
+  return a < b;
+}
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool le(T a, T b) {
+  return a <= b;
+}
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool gt(T a, T b) {
+  return a > b;
+}
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool ge(T a, T b) {
+  return a >= b;
+}
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool eq(T a, T b) {
+  return a == b;
+}
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool ne(T a, T b) {
+  return a != b;
+}
+
+SOFIE_FN bool logical_and(bool a, bool b) { return a && b; }
+SOFIE_FN bool logical_or(bool a, bool b) { return a || b; }
+SOFIE_FN bool logical_xor(bool a, bool b) { return a != b; }
+SOFIE_FN bool logical_not(bool a) { return !a; }
+
+template <class T, IfScalar<T> = 0>
+SOFIE_FN T select(bool condition, T a, T b) {
+  return condition ? a : b;
+}
+
+/// The smaller of two values; NaN if either is NaN.
+template <class T, IfScalar<T> = 0>
+SOFIE_FN T minimum(T a, T b) {
+  return a < b || a != a ? a : b;
+}
+/// The larger of two values; NaN if either is NaN.
+template <class T, IfScalar<T> = 0>
+SOFIE_FN T maximum(T a, T b) {
+  return a > b || a != a ? a : b;
+}
+
+// --- floating point without a library ----------------------------------------------------------------------
+
+template <class T, IfFloat<T> = 0>
+SOFIE_FN T neg(T x) {
+  return -x;
+}
+template <class T, IfFloat<T> = 0>
+SOFIE_FN T reciprocal(T x) {
+  return T(1) / x;
+}
+template <class T, IfFloat<T> = 0>
+SOFIE_FN T sign(T x) {
+  return x != x ? x : static_cast<T>(x > 0) - static_cast<T>(x < 0);
+}
+template <class T, IfFloat<T> = 0>
+SOFIE_FN bool isnan(T x) {
+  return x != x;
+}
+template <class T, IfFloat<T> = 0>
+SOFIE_FN bool isinf(T x) {
+  constexpr T infinity = std::numeric_limits<T>::infinity();
+  return x == infinity || x == -infinity;
+}
+
+// --- integers ----------------------------------------------------------------------------------------------
+
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T add(T a, T b) {
+  return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T sub(T a, T b) {
+  return static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b));
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T mul(T a, T b) {
+  return static_cast<T>(static_cast<Wrapping<T>>(a) * static_cast<Wrapping<T>>(b));
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T neg(T x) {
+  return sub(T(0), x);
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T abs(T x) {
+  if constexpr (std::is_signed_v<T>) return x < 0 ? neg(x) : x;
+  return x;
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T sign(T x) {
+  return static_cast<T>(static_cast<int>(x > 0) - static_cast<int>(x < T(0)));
+}
+
+/// Quotient rounded towards zero; 0 when the divisor is 0; wraps for the lowest value divided by -1.
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T div(T a, T b) {
+  if (b == 0) return 0;
+  if constexpr (std::is_signed_v<T>) {
+    if (b == -1) return neg(a);
+  }
+  return static_cast<T>(a / b);
+}
+/// Remainder of `div`, with the sign of the dividend; 0 when the divisor is 0.
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T fmod(T a, T b) {
+  return b == 0 ? T(0) : sub(a, mul(div(a, b), b));
+}
+/// Remainder with the sign of the divisor; 0 when the divisor is 0.
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T mod(T a, T b) {
+  const T remainder = fmod(a, b);
+  if constexpr (std::is_signed_v<T>) {
+    if (remainder != 0 && (remainder < 0) != (b < 0)) return add(remainder, b);
+  }
+  return remainder;
+}
+/// Integer power by repeated squaring; a negative exponent gives the truncated value (0 unless base is 1 or -1).
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T pow(T base, T exponent) {
+  if constexpr (std::is_signed_v<T>) {
+    if (exponent < 0) return base == 1 ? T(1) : base == -1 ? (exponent % 2 == 0 ? T(1) : T(-1)) : T(0);
+  }
+  T result = 1;
+  for (; exponent != 0; exponent = static_cast<T>(exponent >> 1)) {
+    if (exponent & 1) result = mul(result, base);
+    base = mul(base, base);
+  }
+  return result;
+}
+
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T bit_and(T a, T b) {
+  return static_cast<T>(a & b);
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T bit_or(T a, T b) {
+  return static_cast<T>(a | b);
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T bit_xor(T a, T b) {
+  return static_cast<T>(a ^ b);
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T bit_not(T a) {
+  return static_cast<T>(~a);
+}
+/// Logical shifts; a shift by the width of the type or more (or by a negative count) gives 0.
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T shift_left(T a, T count) {
+  using U = std::make_unsigned_t<T>;
+  const bool outside = static_cast<U>(count) >= U(std::numeric_limits<U>::digits);
+  return outside ? T(0) : static_cast<T>(static_cast<Wrapping<T>>(a) << count);
+}
+template <class T, IfInteger<T> = 0>
+SOFIE_FN T shift_right(T a, T count) {
+  using U = std::make_unsigned_t<T>;
+  const bool outside = static_cast<U>(count) >= U(std::numeric_limits<U>::digits);
+  return outside ? T(0) : static_cast<T>(static_cast<U>(a) >> count);
+}
+
+// --- conversion --------------------------------------------------------------------------------------------
+
+/// Converts between scalar types: to bool by comparison with zero, float to integer towards zero and
+/// saturating (NaN becomes 0), between integers by wrapping.
+template <class To, class From, IfScalar<To> = 0, IfScalar<From> = 0>
+SOFIE_FN To cast(From x) {
+  if constexpr (std::is_same_v<To, bool>) {
+    return x != From(0);
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    constexpr To lowest = std::numeric_limits<To>::min(), highest = std::numeric_limits<To>::max();
+    // one past the highest value: a power of two, so exact where `highest` itself would round
+    constexpr From bound = static_cast<From>(highest / 2 + 1) * From(2);
+    if (x != x) return 0;
+    if (x >= bound) return highest;
+    if (x <= static_cast<From>(lowest)) return lowest;
+    return static_cast<To>(x);
+  } else {
+    return static_cast<To>(x);
+  }
+}
+
+}  // namespace sofie_runtime
+
+#endif
