@@ -35,6 +35,15 @@ using IfInteger = std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, b
 template <class T>
 using Wrapping = std::conditional_t<(sizeof(T) < sizeof(std::uint32_t)), std::uint32_t, std::make_unsigned_t<T>>;
 
+/// Limits as constants, because device code may read a constant but not call a host function.
+template <class T>
+struct Limits {
+  static constexpr T lowest = std::numeric_limits<T>::lowest();
+  static constexpr T highest = std::numeric_limits<T>::max();
+  static constexpr T infinity = std::numeric_limits<T>::infinity();
+  static constexpr int digits = std::numeric_limits<T>::digits;
+};
+
 // --- comparisons, logic, selection -------------------------------------------------------------------------
 
 template <class T, IfScalar<T> = 0>
@@ -103,8 +112,7 @@ SOFIE_FN bool isnan(T x) {
 }
 template <class T, IfFloat<T> = 0>
 SOFIE_FN bool isinf(T x) {
-  constexpr T infinity = std::numeric_limits<T>::infinity();
-  return x == infinity || x == -infinity;
+  return x == Limits<T>::infinity || x == -Limits<T>::infinity;
 }
 
 // --- integers ----------------------------------------------------------------------------------------------
@@ -132,7 +140,10 @@ SOFIE_FN T abs(T x) {
 }
 template <class T, IfInteger<T> = 0>
 SOFIE_FN T sign(T x) {
-  return static_cast<T>(static_cast<int>(x > 0) - static_cast<int>(x < T(0)));
+  if constexpr (std::is_signed_v<T>) {
+    if (x < 0) return T(-1);
+  }
+  return T(x != 0);
 }
 
 /// Quotient rounded towards zero; 0 when the divisor is 0; wraps for the lowest value divided by -1.
@@ -192,13 +203,13 @@ SOFIE_FN T bit_not(T a) {
 template <class T, IfInteger<T> = 0>
 SOFIE_FN T shift_left(T a, T count) {
   using U = std::make_unsigned_t<T>;
-  const bool outside = static_cast<U>(count) >= U(std::numeric_limits<U>::digits);
+  const bool outside = static_cast<U>(count) >= U(Limits<U>::digits);
   return outside ? T(0) : static_cast<T>(static_cast<Wrapping<T>>(a) << count);
 }
 template <class T, IfInteger<T> = 0>
 SOFIE_FN T shift_right(T a, T count) {
   using U = std::make_unsigned_t<T>;
-  const bool outside = static_cast<U>(count) >= U(std::numeric_limits<U>::digits);
+  const bool outside = static_cast<U>(count) >= U(Limits<U>::digits);
   return outside ? T(0) : static_cast<T>(static_cast<U>(a) >> count);
 }
 
@@ -211,7 +222,7 @@ SOFIE_FN To cast(From x) {
   if constexpr (std::is_same_v<To, bool>) {
     return x != From(0);
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-    constexpr To lowest = std::numeric_limits<To>::min(), highest = std::numeric_limits<To>::max();
+    constexpr To lowest = Limits<To>::lowest, highest = Limits<To>::highest;
     // one past the highest value: a power of two, so exact where `highest` itself would round
     constexpr From bound = static_cast<From>(highest / 2 + 1) * From(2);
     if (x != x) return 0;
