@@ -1,0 +1,325 @@
+/// \file
+/// Library and Runner: compiled models as Python sees them. Knows nothing of the compiler, only abi.h.
+#include <dlfcn.h>
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "abi.h"
+#include "register.hxx"
+#include "sofie/error.hxx"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using Message = std::array<char, 1024>;
+
+/// What has to be known of a tensor to check an array against it.
+struct Tensor {
+  std::string name;
+  std::size_t itemsize = 0;
+  std::vector<std::variant<std::int64_t, std::size_t>> shape;  ///< a number, or the index of a symbol
+  std::size_t rank = 0;
+};
+
+std::size_t itemsize(const std::string& dtype) {
+  static const std::pair<const char*, std::size_t> sizes[] = {
+      {"float32", 4}, {"float64", 8}, {"int8", 1},   {"int16", 2},  {"int32", 4}, {"int64", 8},
+      {"uint8", 1},   {"uint16", 2},  {"uint32", 4}, {"uint64", 8}, {"bool", 1}};
+  for (const auto& [name, size] : sizes)
+    if (dtype == name) return size;
+  throw sofie::Error("the compiled model describes a tensor of unknown dtype " + dtype);
+}
+
+/// A loaded shared library and the model table that it exports.
+class Model {
+ public:
+  Model(const std::string& path, const std::string& symbol)
+      : handle_(dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL), [](void* handle) {
+          if (handle != nullptr) dlclose(handle);
+        }) {
+    if (!handle_) throw sofie::Error(std::string("cannot load the compiled model: ") + dlerror());
+    void* function = dlsym(handle_.get(), symbol.c_str());
+    if (function == nullptr) throw sofie::Error(path + " is not a compiled model: it lacks " + symbol);
+    table_ = reinterpret_cast<pysofie_get_model_function>(function)();
+    if (table_->abi_version != PYSOFIE_ABI_VERSION)
+      throw sofie::Error(path + " was compiled for version " + std::to_string(table_->abi_version) +
+                         " of the model interface; this is version " + std::to_string(PYSOFIE_ABI_VERSION));
+    describe();
+  }
+
+  const pysofie_model& table() const { return *table_; }
+  const std::vector<Tensor>& inputs() const { return inputs_; }
+  const std::vector<Tensor>& outputs() const { return outputs_; }
+
+ private:
+  void describe() {
+    const nb::object json = nb::module_::import_("json").attr("loads")(table_->description);
+    const auto symbols = nb::cast<std::vector<std::string>>(json["symbols"]);
+    for (nb::handle input : json["inputs"]) {
+      Tensor tensor = named(input);
+      for (nb::handle dim : input["shape"]) {
+        if (nb::isinstance<nb::int_>(dim))
+          tensor.shape.emplace_back(nb::cast<std::int64_t>(dim));
+        else
+          tensor.shape.emplace_back(position(symbols, nb::cast<std::string>(dim)));
+      }
+      inputs_.push_back(std::move(tensor));
+    }
+    for (nb::handle output : json["outputs"]) outputs_.push_back(named(output));
+    if (symbols.size() != static_cast<std::size_t>(table_->symbol_count) ||
+        inputs_.size() != static_cast<std::size_t>(table_->input_count) ||
+        outputs_.size() != static_cast<std::size_t>(table_->output_count))
+      throw sofie::Error("the compiled model contradicts its own description");
+  }
+
+  static Tensor named(nb::handle description) {
+    Tensor tensor;
+    tensor.name = nb::cast<std::string>(description["name"]);
+    tensor.itemsize = itemsize(nb::cast<std::string>(description["dtype"]));
+    tensor.rank = nb::len(description["shape"]);
+    return tensor;
+  }
+
+  static std::size_t position(const std::vector<std::string>& symbols, const std::string& symbol) {
+    for (std::size_t i = 0; i < symbols.size(); ++i)
+      if (symbols[i] == symbol) return i;
+    throw sofie::Error("the compiled model has an input dimension that is not a symbol: " + symbol);
+  }
+
+  std::shared_ptr<void> handle_;
+  const pysofie_model* table_ = nullptr;
+  std::vector<Tensor> inputs_, outputs_;
+};
+
+/// The memory of arrays during a call: contiguous, and writable where results go.
+class Buffers {
+ public:
+  Buffers(nb::handle arrays, bool writable) {
+    const std::size_t count = nb::len(arrays);
+    views_.reserve(count);
+    pointers_.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      Py_buffer view;
+      const nb::object array = arrays[i];
+      if (PyObject_GetBuffer(array.ptr(), &view, writable ? PyBUF_WRITABLE : PyBUF_SIMPLE) != 0) {
+        release();
+        throw nb::python_error();
+      }
+      views_.push_back(view);
+      pointers_.push_back(view.buf);
+    }
+  }
+  Buffers(const Buffers&) = delete;
+  Buffers& operator=(const Buffers&) = delete;
+  ~Buffers() { release(); }
+
+  void* const* pointers() const { return pointers_.data(); }
+
+  /// Throws unless the arrays have these sizes.
+  void check(const std::vector<Tensor>& tensors, const std::vector<std::size_t>& bytes,
+             const char* role) const {
+    if (views_.size() != tensors.size())
+      throw sofie::ShapeError("expected " + std::to_string(tensors.size()) + " " + role + " arrays, got " +
+                              std::to_string(views_.size()));
+    for (std::size_t i = 0; i < tensors.size(); ++i)
+      if (static_cast<std::size_t>(views_[i].len) != bytes[i])
+        throw sofie::ShapeError(std::string(role) + " '" + tensors[i].name + "' needs " +
+                                std::to_string(bytes[i]) + " bytes, the array has " +
+                                std::to_string(views_[i].len));
+  }
+
+ private:
+  void release() {
+    for (Py_buffer& view : views_) PyBuffer_Release(&view);
+  }
+
+  std::vector<Py_buffer> views_;
+  std::vector<void*> pointers_;
+};
+
+/// One session of a model. Calls from several threads wait for each other.
+class Runner {
+ public:
+  Runner(std::shared_ptr<const Model> model, const std::string& weights) : model_(std::move(model)) {
+    Message message{};
+    session_ = model_->table().create(weights.c_str(), message.data(), message.size());
+    if (session_ == nullptr) throw sofie::Error(message.data());
+  }
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+  ~Runner() { model_->table().destroy(session_); }
+
+  void prepare(const std::vector<std::int64_t>& symbols) {
+    const pysofie_model& table = model_->table();
+    if (symbols.size() != static_cast<std::size_t>(table.symbol_count))
+      throw sofie::ShapeError("expected values of " + std::to_string(table.symbol_count) + " symbols, got " +
+                              std::to_string(symbols.size()));
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    prepared_ = false;
+    Message message{};
+    if (table.prepare(session_, symbols.data(), message.data(), message.size()) != 0)
+      throw sofie::ShapeError(message.data());
+    measure(symbols);
+    prepared_ = true;
+  }
+
+  std::vector<std::vector<std::int64_t>> output_shapes() {
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    require_prepared();
+    return output_shapes_;
+  }
+
+  void run(nb::handle inputs, nb::handle outputs) {
+    const Buffers in(inputs, false), out(outputs, true);
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    check(in, out);
+    run_once(in, out);
+  }
+
+  nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> benchmark(nb::handle inputs, nb::handle outputs,
+                                                               std::size_t repeat) {
+    auto durations = std::make_unique<std::uint64_t[]>(repeat);
+    {
+      const Buffers in(inputs, false), out(outputs, true);
+      const nb::gil_scoped_release release;
+      const std::lock_guard lock(mutex_);
+      check(in, out);
+      for (std::size_t i = 0; i < repeat; ++i) {
+        const auto start = std::chrono::steady_clock::now();
+        run_once(in, out);
+        const auto stop = std::chrono::steady_clock::now();
+        durations[i] = static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::nanoseconds>(stop - start).count());
+      }
+    }
+    std::uint64_t* data = durations.release();
+    const nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint64_t*>(p); });
+    return {data, {repeat}, owner};
+  }
+
+  std::size_t arena_bytes() {
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    return model_->table().arena_bytes(session_);
+  }
+
+  nb::list profile() {
+    const pysofie_model& table = model_->table();
+    const auto count = static_cast<std::size_t>(table.profile_count);
+    std::vector<std::uint64_t> nanoseconds(count), calls(count);
+    if (count != 0) {
+      const nb::gil_scoped_release release;
+      const std::lock_guard lock(mutex_);
+      table.profile(session_, nanoseconds.data(), calls.data());
+    }
+    nb::list rows;
+    for (std::size_t i = 0; i < count; ++i)
+      rows.append(nb::make_tuple(table.profile_labels[i], nanoseconds[i], calls[i]));
+    return rows;
+  }
+
+ private:
+  /// Computes the sizes that arrays must have for these symbols.
+  void measure(const std::vector<std::int64_t>& symbols) {
+    const pysofie_model& table = model_->table();
+    input_bytes_.clear();
+    for (const Tensor& tensor : model_->inputs()) {
+      std::size_t bytes = tensor.itemsize;
+      for (const auto& dim : tensor.shape) {
+        const std::size_t* symbol = std::get_if<std::size_t>(&dim);
+        bytes *= static_cast<std::size_t>(symbol != nullptr ? symbols[*symbol] : std::get<std::int64_t>(dim));
+      }
+      input_bytes_.push_back(bytes);
+    }
+    output_bytes_.clear();
+    output_shapes_.clear();
+    for (const Tensor& tensor : model_->outputs()) {
+      std::vector<std::int64_t> shape(tensor.rank);
+      table.output_shape(session_, static_cast<std::int32_t>(output_shapes_.size()), shape.data());
+      std::size_t bytes = tensor.itemsize;
+      for (const std::int64_t dim : shape) bytes *= static_cast<std::size_t>(dim);
+      output_bytes_.push_back(bytes);
+      output_shapes_.push_back(std::move(shape));
+    }
+  }
+
+  void require_prepared() const {
+    if (!prepared_) throw sofie::Error("prepare must succeed before anything else is asked of a runner");
+  }
+
+  void check(const Buffers& inputs, const Buffers& outputs) const {
+    require_prepared();
+    inputs.check(model_->inputs(), input_bytes_, "input");
+    outputs.check(model_->outputs(), output_bytes_, "output");
+  }
+
+  void run_once(const Buffers& inputs, const Buffers& outputs) {
+    const int fault = model_->table().run(session_, inputs.pointers(), outputs.pointers());
+    if (fault == 1) throw std::out_of_range("an index computed by the model lies outside its tensor");
+    if (fault != 0) throw sofie::Error("the model reported fault " + std::to_string(fault));
+  }
+
+  std::shared_ptr<const Model> model_;
+  pysofie_session* session_ = nullptr;
+  std::mutex mutex_;
+  bool prepared_ = false;
+  std::vector<std::size_t> input_bytes_, output_bytes_;
+  std::vector<std::vector<std::int64_t>> output_shapes_;
+};
+
+/// What Python holds: the model, which its runners keep loaded.
+class Library {
+ public:
+  Library(const std::string& path, const std::string& symbol)
+      : model_(std::make_shared<const Model>(path, symbol)) {}
+
+  std::string description() const { return model_->table().description; }
+  std::unique_ptr<Runner> session(const std::string& weights) const {
+    return std::make_unique<Runner>(model_, weights);
+  }
+
+ private:
+  std::shared_ptr<const Model> model_;
+};
+
+}  // namespace
+
+void register_library(nb::module_& m) {
+  nb::class_<Library>(m, "Library", "A compiled model in a shared library.")
+      .def(nb::init<const std::string&, const std::string&>(), "path"_a, "symbol"_a = "pysofie_get_model")
+      .def_prop_ro("description", &Library::description, "JSON: name, target, inputs, outputs, symbols.")
+      .def("session", &Library::session, "weights"_a, "A runner with memory of its own.");
+
+  nb::class_<Runner>(m, "Runner", "One session of a compiled model; arrays must be dense and row-major.")
+      .def("prepare", &Runner::prepare, "symbols"_a, "Sets the values of the symbols, in order.")
+      .def("output_shapes", &Runner::output_shapes, "The shapes of the outputs, valid after prepare.")
+      .def("run", &Runner::run, "inputs"_a, "outputs"_a, "Computes the outputs without holding the GIL.",
+           nb::sig("def run(self, inputs: collections.abc.Sequence[object], "
+                   "outputs: collections.abc.Sequence[object]) -> None"))
+      .def("benchmark", &Runner::benchmark, "inputs"_a, "outputs"_a, "repeat"_a,
+           "The duration of each of `repeat` runs in nanoseconds.",
+           nb::sig("def benchmark(self, inputs: collections.abc.Sequence[object], "
+                   "outputs: collections.abc.Sequence[object], "
+                   "repeat: int) -> numpy.typing.NDArray[numpy.uint64]"))
+      .def_prop_ro("arena_bytes", &Runner::arena_bytes, "Bytes held for intermediate tensors.")
+      .def("profile", &Runner::profile, "Label, nanoseconds and calls of each kernel.",
+           nb::sig("def profile(self) -> list[tuple[str, int, int]]"));
+}

@@ -1,0 +1,12 @@
+/// \file
+/// The Python module pysofie._core.
+#include <nanobind/nanobind.h>
+
+#include "register.hxx"
+
+NB_MODULE(_core, m) {
+  m.doc() = "The compiler core and the loader of compiled models.";
+  register_errors();
+  register_graph(m);
+  register_library(m);
+}

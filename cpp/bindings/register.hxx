@@ -1,0 +1,13 @@
+/// \file
+/// One function per binding file; module.cpp calls them all.
+#pragma once
+#include <nanobind/nanobind.h>
+
+/// Translates the errors of the core into the classes of pysofie.errors.
+void register_errors();
+
+/// Graph and Program: the compiler.
+void register_graph(nanobind::module_& m);
+
+/// Library and Runner: compiled models.
+void register_library(nanobind::module_& m);

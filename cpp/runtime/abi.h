@@ -1,0 +1,76 @@
+/// \file
+/// The C interface of a compiled model: one exported function returns one versioned table.
+///
+/// It is embedded in every generated header, and included by whatever loads a compiled model. Only C types
+/// cross it, so that a model and its host may be compiled with different standard libraries.
+#ifndef PYSOFIE_ABI_H
+#define PYSOFIE_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define PYSOFIE_ABI_VERSION 1
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// What one thread needs to run a model: its memory, and a reference to the shared weights.
+typedef struct pysofie_session pysofie_session;
+
+/// The table of a compiled model. All pointers live as long as the library is loaded.
+typedef struct pysofie_model {
+  /// PYSOFIE_ABI_VERSION of the compiler that wrote the model; a host refuses any other.
+  uint32_t abi_version;
+
+  /// JSON: {"name", "target", "inputs": [{"name", "dtype", "shape": [int | "symbol"]}],
+  /// "outputs": [{"name", "dtype", "shape": [int | "expression"]}], "symbols": ["batch", ...]}.
+  /// Dtypes are NumPy's names; tensors are dense and row-major; a bool takes one byte.
+  const char* description;
+
+  int32_t symbol_count;
+  int32_t input_count;
+  int32_t output_count;
+
+  /// A session whose weights come from \p weights_path (ignored when they are inline). The weights are
+  /// loaded once per process. Returns NULL on failure and writes the reason to \p error.
+  pysofie_session* (*create)(const char* weights_path, char* error, size_t error_size);
+
+  void (*destroy)(pysofie_session*);
+
+  /// Gives the symbols their values, in the order of the description; returns 0, or else writes the reason
+  /// to \p error. Cheap when nothing changed. It must be called before the first run, also when there are
+  /// no symbols.
+  int (*prepare)(pysofie_session*, const int64_t* symbols, char* error, size_t error_size);
+
+  /// Writes the dimensions of an output, as many as its rank; valid after prepare.
+  void (*output_shape)(const pysofie_session*, int32_t output, int64_t* shape);
+
+  /// Computes the outputs. It allocates nothing, takes no lock and does not throw. Returns 0, or the fault
+  /// that the data caused: 1 for an index out of range.
+  int (*run)(pysofie_session*, const void* const* inputs, void* const* outputs);
+
+  /// The size of the memory that the session has for intermediate tensors.
+  size_t (*arena_bytes)(const pysofie_session*);
+
+  /// How many kernels are timed, and what they are called; 0 and NULL without profiling.
+  int32_t profile_count;
+  const char* const* profile_labels;
+
+  /// Writes the time that each kernel has taken so far and how often it ran.
+  void (*profile)(const pysofie_session*, uint64_t* nanoseconds, uint64_t* calls);
+} pysofie_model;
+
+/// The name of the exported function. A host that puts several models in one library renames it for each.
+#ifndef PYSOFIE_GET_MODEL
+#define PYSOFIE_GET_MODEL pysofie_get_model
+#endif
+
+/// The type of the exported function.
+typedef const pysofie_model* (*pysofie_get_model_function)(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
