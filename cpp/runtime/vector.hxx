@@ -5,7 +5,8 @@
 /// `Vec<bool, N>` is a `Mask`, which comparisons yield and `select` takes. Every function has the name and
 /// the meaning of its scalar twin, and loading, storing and splatting also work on plain scalars, so that
 /// generated code is one text for whole vectors and for single elements.
-#pragma once
+#ifndef SOFIE_RUNTIME_VECTOR_HXX
+#define SOFIE_RUNTIME_VECTOR_HXX
 
 #include <cstddef>
 #include <cstdint>
@@ -493,3 +494,5 @@ SOFIE_INLINE bool all(Mask<I> mask) {
 /// @}
 
 }  // namespace sofie_runtime
+
+#endif
