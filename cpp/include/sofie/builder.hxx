@@ -1,0 +1,81 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sofie/program.hxx"
+
+namespace sofie {
+
+/// Writes kernels into a program: the vocabulary in which operators are lowered.
+///
+/// Tensors that it returns are views; reshape, transpose, slice and expand make no code where a view can express them.
+class Builder {
+ public:
+  using Term = std::function<Expr(const Expr&)>;
+  using Body = std::function<Expr(const std::vector<Expr>&)>;
+
+  explicit Builder(Program& program) : program_(program) {}
+
+  Program& program() { return program_; }
+  /// Label of the kernels that follow.
+  void setOrigin(std::string origin) { origin_ = std::move(origin); }
+
+  Tensor temporary(DType type, const Shape& shape);
+  Tensor constant(const Constant& constant);
+  Tensor scalar(DType type, double value);
+  /// An int64 vector of dims.
+  Tensor dims(const std::vector<Dim>& values);
+
+  /// \throws ShapeError when the element counts differ.
+  Tensor reshape(const Tensor& tensor, const Shape& shape);
+  Tensor transpose(const Tensor& tensor, const std::vector<std::size_t>& permutation) const;
+  /// Elements start, start + step, ... (count of them) of one axis.
+  Tensor slice(Tensor tensor, std::size_t axis, const Dim& start, const Dim& count, std::int64_t step = 1) const;
+  Tensor unsqueeze(Tensor tensor, std::size_t axis) const;
+  Tensor squeeze(Tensor tensor, std::size_t axis) const;
+  /// Multidirectional broadcast to `shape` (ONNX Broadcasting). \throws ShapeError when it does not fit.
+  Tensor broadcast(const Tensor& tensor, const Shape& shape) const;
+
+  /// A new tensor whose element at loop variables (i0, i1, ...) is `element`.
+  Tensor map(const Shape& shape, const Expr& element);
+  /// body(elements of the tensors, broadcast against each other).
+  Tensor elementwise(const std::vector<Tensor>& tensors, const Body& body);
+  /// Stores `element`, an expression over the target's axes, into an existing tensor.
+  void store(const Expr& element, const Tensor& target);
+  /// Stores at computed indices.
+  void scatter(const Shape& axes, const Expr& element, const Tensor& target, std::vector<Expr> indices);
+  /// A dense copy.
+  Tensor copy(const Tensor& tensor);
+  /// The tensor itself when dense, else a copy.
+  Tensor dense(const Tensor& tensor);
+  Tensor cast(const Tensor& tensor, DType type);
+
+  /// epilogue(combination of term(x) over the axes); `axes` sorted, without repeats.
+  Tensor reduce(const Tensor& tensor, const std::vector<std::size_t>& axes, bool keepDims, Combiner combiner,
+                const Term& term = {}, const Term& epilogue = {});
+  /// A general reduction: `element` over the loop variables of `axes` followed by `reduction`.
+  Tensor reduce(const Shape& axes, const Shape& reduction, Combiner combiner, const Expr& element,
+                const Term& epilogue = {});
+  /// Sum over `reduction` of left * right, two loads at affine indices.
+  Tensor contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right);
+
+  void call(std::string routine, std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::vector<Dim> arguments);
+
+ private:
+  Program& program_;
+  std::string origin_;
+
+  void add(Nest nest);
+};
+
+/// Loop variables first, first + 1, ...
+std::vector<Expr> indices(std::size_t count, std::size_t first = 0);
+/// The element of a tensor at the loop variables of its own axes.
+Expr element(const Tensor& tensor);
+/// Shape of several tensors broadcast against each other. \throws ShapeError
+Shape broadcastShapes(const std::vector<Shape>& shapes);
+/// True when the view is the dense row-major block of its shape.
+bool isDense(const View& view);
+
+}  // namespace sofie

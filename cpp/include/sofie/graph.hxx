@@ -1,0 +1,86 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "sofie/interpreter.hxx"
+
+namespace sofie {
+
+class Graph;
+
+/// Value of a node's attribute: as ONNX has them.
+using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>,
+                               std::vector<std::string>, Constant, std::shared_ptr<Graph>>;
+
+/// A tensor between nodes.
+struct Value {
+  std::string name;
+  DType type = DType::Float32;
+  Shape shape;
+  bool typed = false;  ///< type and shape are known
+  Contents contents;   ///< of initializers and of what folds at generation time
+};
+
+/// An operator applied to values.
+struct Node {
+  std::string op;
+  std::string domain;
+  std::string name;
+  std::vector<int> inputs;  ///< -1: an optional input left out
+  std::vector<int> outputs;
+  std::map<std::string, Attribute> attributes;
+};
+
+/// Level 1: ONNX operators over typed values with symbolic dims.
+class Graph {
+ public:
+  Graph(std::string name, std::map<std::string, int> opsets) : name_(std::move(name)), opsets_(std::move(opsets)) {}
+
+  void addInput(const std::string& name, DType type, const Shape& shape);
+  void addInitializer(const std::string& name, Constant constant);
+  /// Nodes come in topological order. \throws InvalidModelError for an unknown input or a name defined twice.
+  void addNode(const std::string& op, const std::string& domain, const std::string& name,
+               const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+               std::map<std::string, Attribute> attributes);
+  void addOutput(const std::string& name);
+  void setBounds(const std::string& symbol, Bounds bounds) { bounds_[symbol] = bounds; }
+  /// A dim of that name with the bounds given by the user.
+  Dim symbol(const std::string& name) const;
+
+  /// Infers types and shapes and folds what is known at generation time.
+  /// \throws UnsupportedError naming every unsupported node at once
+  /// \throws ShapeError when shapes contradict each other, naming the node
+  void analyse();
+
+  const std::string& name() const { return name_; }
+  /// The opset of a domain; ONNX's default domain is "". Zero when the model does not import it.
+  int opset(const std::string& domain) const;
+  const std::vector<Value>& values() const { return values_; }
+  const Value& value(int id) const { return values_[static_cast<std::size_t>(id)]; }
+  const std::vector<Node>& nodes() const { return nodes_; }
+  const std::vector<int>& inputs() const { return inputs_; }
+  const std::vector<int>& outputs() const { return outputs_; }
+
+ private:
+  std::string name_;
+  std::map<std::string, int> opsets_;
+  std::map<std::string, Bounds> bounds_;
+  std::vector<Value> values_;
+  std::vector<Node> nodes_;
+  std::vector<int> inputs_, outputs_;
+  std::unordered_map<std::string, int> names_;
+
+  int define(const std::string& name);
+  int find(const std::string& name, const std::string& reader) const;
+  void analyse(const Node& node);
+};
+
+/// One line about a node: name, operator, opset, input shapes.
+std::string describe(const Graph& graph, const Node& node);
+std::string text(const Graph& graph);
+
+}  // namespace sofie

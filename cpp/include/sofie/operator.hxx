@@ -1,0 +1,94 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sofie/builder.hxx"
+#include "sofie/graph.hxx"
+
+namespace sofie {
+
+/// One application of an operator: its inputs and attributes on one side, the vocabulary of kernels on the other.
+///
+/// An operator's rule reads inputs, writes kernels and sets outputs. The same rule gives shapes (from the outputs' views),
+/// folded constants (its kernels are interpreted) and code.
+class Operator : public Builder {
+ public:
+  using Source = std::function<Tensor(int value)>;
+
+  Operator(const Graph& graph, const Node& node, Program& program, Source source);
+
+  const Node& node() const { return node_; }
+  int opset() const;
+
+  std::size_t inputCount() const { return node_.inputs.size(); }
+  bool has(std::size_t i) const { return i < node_.inputs.size() && node_.inputs[i] >= 0; }
+  /// \throws InvalidModelError when the input is absent.
+  Tensor input(std::size_t i);
+  std::optional<Tensor> optionalInput(std::size_t i);
+  /// The integer elements of an input, as dims. \throws UnsupportedError when they are not known at generation time.
+  std::vector<Dim> dimsOf(std::size_t i) const;
+  /// The same, as numbers.
+  std::vector<std::int64_t> integersOf(std::size_t i) const;
+  /// The elements of a constant input. \throws UnsupportedError when it is not constant.
+  const Constant& constantOf(std::size_t i) const;
+
+  bool hasAttribute(const std::string& name) const { return node_.attributes.count(name) != 0; }
+  std::int64_t integer(const std::string& name, std::int64_t otherwise) const;
+  double real(const std::string& name, double otherwise) const;
+  std::string string(const std::string& name, const std::string& otherwise) const;
+  std::vector<std::int64_t> integers(const std::string& name, std::vector<std::int64_t> otherwise = {}) const;
+  /// The attribute of that type. \throws InvalidModelError when it is absent or of another type.
+  template <class T>
+  const T& attribute(const std::string& name) const;
+
+  /// Axes given by attribute or, in later opsets, by input i; normalised to [0, rank), sorted.
+  std::vector<std::size_t> axes(const std::string& name, std::size_t i, std::size_t rank) const;
+  bool hasAxes(const std::string& name, std::size_t i) const { return hasAttribute(name) || has(i); }
+  /// A single axis, normalised. \throws ShapeError when outside [-rank, rank).
+  std::size_t axis(std::int64_t axis, std::size_t rank) const;
+
+  void output(std::size_t i, const Tensor& tensor);
+  bool wants(std::size_t i) const { return i < node_.outputs.size() && node_.outputs[i] >= 0; }
+  const std::vector<std::optional<Tensor>>& outputs() const { return outputs_; }
+
+  /// \throws UnsupportedError about this node.
+  [[noreturn]] void unsupported(const std::string& what) const;
+  /// \throws InvalidModelError about this node.
+  [[noreturn]] void invalid(const std::string& what) const;
+
+ private:
+  const Graph& graph_;
+  const Node& node_;
+  Source source_;
+  std::vector<std::optional<Tensor>> outputs_;
+
+  const Value& valueOf(std::size_t i) const;
+};
+
+using OperatorRule = void (*)(Operator&);
+
+/// Makes a rule known for all opsets from `since` up to the next rule of the same operator.
+struct Registration {
+  Registration(const char* domain, const char* name, int since, OperatorRule rule);
+};
+
+struct OperatorEntry {
+  std::string domain, name;
+  int since;
+  OperatorRule rule;
+};
+
+/// All rules, sorted by domain, name and version.
+std::vector<OperatorEntry> registeredOperators();
+/// The rule for an opset; nullptr when there is none.
+OperatorRule findOperator(const std::string& domain, const std::string& name, int opset);
+
+}  // namespace sofie
+
+#define SOFIE_CONCATENATE_(a, b) a##b
+#define SOFIE_CONCATENATE(a, b) SOFIE_CONCATENATE_(a, b)
+/// Registers a rule for an operator of ONNX's default domain: SOFIE_OPERATOR("Clip", 11, clip_11)
+#define SOFIE_OPERATOR(name, since, rule) \
+  static const ::sofie::Registration SOFIE_CONCATENATE(registration_, __COUNTER__)("", name, since, rule)

@@ -1,0 +1,107 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sofie/constant.hxx"
+#include "sofie/expression.hxx"
+
+namespace sofie {
+
+enum class Combiner : std::uint8_t { Sum, Product, Minimum, Maximum, And, Or, ArgMinimum, ArgMaximum };
+
+std::string_view combinerName(Combiner combiner);
+
+/// A perfect loop nest that stores one element per point of `axes`.
+///
+/// Loop variables 0 .. axes.size()-1 run over the axes, the following ones over the reduction.
+/// - Map: `element` is stored.
+/// - Reduce: `element` is combined over the reduction; `epilogue`, an expression of the Accumulator, is stored.
+///   With an Arg combiner the accumulator is the int64 position in the flattened reduction of the first extreme element.
+/// - Contraction: a Reduce by Sum whose element is the product of two Loads at affine addresses.
+struct Nest {
+  enum class Kind : std::uint8_t { Map, Reduce, Contraction };
+
+  Kind kind = Kind::Map;
+  Shape axes;
+  Shape reduction;
+  Expr element;
+  Combiner combiner = Combiner::Sum;
+  Expr epilogue;
+  View target;
+  std::vector<Expr> targetIndex;  ///< one per axis of the target; computed indices make it a scatter
+
+  std::size_t variables() const { return axes.size() + reduction.size(); }
+  /// The expression that is stored.
+  const Expr& stored() const { return kind == Kind::Map ? element : epilogue; }
+  Expr& stored() { return kind == Kind::Map ? element : epilogue; }
+};
+
+struct Kernel;
+
+/// Conditional kernels: `then` runs when the bool scalar at `condition` is true, else `otherwise`.
+struct Region {
+  Tensor condition;
+  std::vector<Kernel> then;
+  std::vector<Kernel> otherwise;
+};
+
+/// A named routine of the runtime over whole dense tensors.
+struct Call {
+  std::string routine;
+  std::vector<Tensor> inputs;
+  std::vector<Tensor> outputs;
+  std::vector<Dim> arguments;
+};
+
+struct Kernel {
+  std::variant<Nest, Region, Call> body;
+  std::string origin;  ///< the nodes it came from: for comments and profiles only
+};
+
+enum class BufferKind : std::uint8_t { Input, Output, Constant, Temporary };
+
+struct Buffer {
+  BufferKind kind = BufferKind::Temporary;
+  DType type = DType::Float32;
+  Shape shape;
+  std::string name;  ///< the model's name of an input or output
+  std::optional<Constant> constant;
+};
+
+/// Level 2: buffers and the kernels that fill them, in order.
+struct Program {
+  std::string name;
+  std::vector<Buffer> buffers;
+  std::vector<Kernel> kernels;
+  std::vector<int> inputs;   ///< buffers, in the model's order
+  std::vector<int> outputs;  ///< buffers, in the model's order
+  std::vector<std::string> symbols;
+
+  int addBuffer(Buffer buffer);
+  Tensor tensor(int buffer) const;
+};
+
+/// Calls f on every expression (element, epilogue, target indices) of the nest; f may change it.
+template <class NestType, class F>
+void forEachExpression(NestType& nest, F&& f) {
+  f(nest.element);
+  if (nest.kind != Nest::Kind::Map) f(nest.epilogue);
+  for (auto& index : nest.targetIndex) f(index);
+}
+
+/// Calls visit(view, isWrite) for every view that the kernel reads or writes.
+void forEachView(const Kernel& kernel, const std::function<void(const View&, bool)>& visit);
+/// Lets change(view) rewrite every view of the kernel.
+void changeViews(Kernel& kernel, const std::function<void(View&)>& change);
+/// How many kernels read and write each buffer.
+struct Uses {
+  std::vector<int> reads, writes;
+};
+Uses countUses(const Program& program);
+
+std::string text(const Program& program);
+std::string text(const Program& program, const Kernel& kernel);
+
+}  // namespace sofie

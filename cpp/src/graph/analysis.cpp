@@ -1,0 +1,86 @@
+#include "sofie/error.hxx"
+#include "sofie/operator.hxx"
+
+namespace sofie {
+namespace {
+
+/// Folding may grow a value (Expand, Tile of a constant): beyond this it is cheaper to compute it when the model runs.
+constexpr std::int64_t largestFold = std::int64_t(1) << 16;
+
+std::int64_t constantElements(const Graph& graph, const Node& node) {
+  std::int64_t count = 0;
+  for (const int input : node.inputs)
+    if (input >= 0 && graph.value(input).contents.constant) count += graph.value(input).contents.constant->size();
+  return count;
+}
+
+bool worthFolding(const Graph& graph, const Node& node, const Tensor& output) {
+  const auto count = product(output.shape()).value();
+  return count && *count <= std::max(largestFold, 2 * constantElements(graph, node));
+}
+
+/// An empty string when the node's operator exists for its opset, else what is missing.
+std::string missingOperator(const Graph& graph, const Node& node) {
+  const int opset = graph.opset(node.domain);
+  if (findOperator(node.domain, node.op, opset)) return {};
+  for (const OperatorEntry& entry : registeredOperators())
+    if (entry.domain == node.domain && entry.name == node.op)
+      return "supported from opset " + std::to_string(entry.since) +
+             "; convert the model with onnx.version_converter.convert_version";
+  return "no such operator in pysofie; rewrite the model with supported operators (`pysofie info --operators`)";
+}
+
+}  // namespace
+
+void Graph::analyse(const Node& node) {
+  Program scratch;
+  std::vector<Contents> known;
+  const auto source = [&](int id) {
+    const Value& value = values_[static_cast<std::size_t>(id)];
+    const int buffer = scratch.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
+    known.resize(static_cast<std::size_t>(buffer) + 1);
+    known.back() = value.contents;
+    return scratch.tensor(buffer);
+  };
+  Operator application(*this, node, scratch, source);
+  findOperator(node.domain, node.op, opset(node.domain))(application);
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    if (node.outputs[i] < 0) continue;
+    const auto& output = application.outputs()[i];
+    if (!output) throw UnsupportedError(describe(*this, node) + ": its output " + std::to_string(i) + " is not supported");
+    Value& value = values_[static_cast<std::size_t>(node.outputs[i])];
+    value.type = output->type;
+    value.shape = output->shape();
+    value.typed = true;
+    if (worthFolding(*this, node, *output)) value.contents = interpret(scratch, known, *output);
+  }
+}
+
+void Graph::analyse() {
+  std::string problems;
+  int count = 0;
+  const auto report = [&](const std::string& problem) {
+    problems += "\n  " + problem;
+    ++count;
+  };
+  for (const Node& node : nodes_) {
+    if (const std::string missing = missingOperator(*this, node); !missing.empty()) {
+      report(describe(*this, node) + ": " + missing);
+      continue;
+    }
+    bool typed = true;
+    for (const int input : node.inputs) typed = typed && (input < 0 || value(input).typed);
+    if (!typed) continue;  // it depends on a node that was reported
+    try {
+      analyse(node);
+    } catch (const UnsupportedError& error) {
+      report(error.what());
+    } catch (const ShapeError& error) {
+      throw ShapeError(describe(*this, node) + ": " + error.what());
+    }
+  }
+  if (count != 0)
+    throw UnsupportedError(std::to_string(count) + (count == 1 ? " node is" : " nodes are") + " not supported:" + problems);
+}
+
+}  // namespace sofie

@@ -1,0 +1,102 @@
+#include "sofie/graph.hxx"
+
+#include "sofie/error.hxx"
+
+namespace sofie {
+
+int Graph::define(const std::string& name) {
+  const int id = static_cast<int>(values_.size());
+  if (!names_.emplace(name, id).second)
+    throw InvalidModelError("the name '" + name + "' is defined more than once in the graph");
+  values_.push_back({name, DType::Float32, {}, false, {}});
+  return id;
+}
+
+int Graph::find(const std::string& name, const std::string& reader) const {
+  const auto found = names_.find(name);
+  if (found == names_.end())
+    throw InvalidModelError(reader + " reads '" + name +
+                            "', which no input, initializer or earlier node defines: the graph is cyclic, unsorted or "
+                            "incomplete");
+  return found->second;
+}
+
+void Graph::addInput(const std::string& name, DType type, const Shape& shape) {
+  const int id = define(name);
+  Value& value = values_.back();
+  value.type = type;
+  value.shape = shape;
+  value.typed = true;
+  inputs_.push_back(id);
+}
+
+void Graph::addInitializer(const std::string& name, Constant constant) {
+  define(name);
+  Value& value = values_.back();
+  value.type = constant.type;
+  value.shape.assign(constant.shape.begin(), constant.shape.end());
+  value.typed = true;
+  value.contents.constant = std::move(constant);
+}
+
+void Graph::addNode(const std::string& op, const std::string& domain, const std::string& name,
+                    const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+                    std::map<std::string, Attribute> attributes) {
+  Node node{op, domain == "ai.onnx" ? "" : domain, name, {}, {}, std::move(attributes)};
+  for (const std::string& input : inputs)
+    node.inputs.push_back(input.empty() ? -1 : find(input, "node '" + name + "' (" + op + ")"));
+  for (const std::string& output : outputs) node.outputs.push_back(output.empty() ? -1 : define(output));
+  nodes_.push_back(std::move(node));
+}
+
+void Graph::addOutput(const std::string& name) { outputs_.push_back(find(name, "the graph's output")); }
+
+Dim Graph::symbol(const std::string& name) const {
+  const auto bounds = bounds_.find(name);
+  return Dim::symbol(name, bounds == bounds_.end() ? Bounds{} : bounds->second);
+}
+
+int Graph::opset(const std::string& domain) const {
+  const auto found = opsets_.find(domain);
+  if (found != opsets_.end()) return found->second;
+  const auto alias = domain.empty() ? opsets_.find("ai.onnx") : opsets_.end();
+  return alias == opsets_.end() ? 0 : alias->second;
+}
+
+namespace {
+
+std::string describe(const Value& value) {
+  std::string result = "'" + value.name + "'";
+  if (value.typed) result += " " + std::string(dtypeName(value.type)) + text(value.shape);
+  return result;
+}
+
+}  // namespace
+
+std::string describe(const Graph& graph, const Node& node) {
+  std::string result = "node '" + node.name + "': " + (node.domain.empty() ? "" : node.domain + ".") + node.op +
+                       " (opset " + std::to_string(graph.opset(node.domain)) + ")";
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    result += (i ? ", " : " of ") + (node.inputs[i] < 0 ? "nothing" : describe(graph.value(node.inputs[i])));
+  return result;
+}
+
+std::string text(const Graph& graph) {
+  std::string result = "graph " + graph.name() + "\n";
+  for (const int input : graph.inputs()) result += "  input " + describe(graph.value(input)) + "\n";
+  for (const Node& node : graph.nodes()) {
+    result += "  " + describe(graph, node) + "\n";
+    for (const int output : node.outputs) {
+      if (output < 0) continue;
+      const Value& value = graph.value(output);
+      result += "    -> " + describe(value);
+      if (value.contents.constant) result += " (constant)";
+      if (value.contents.dims) result += " = " + text(*value.contents.dims);
+      result += "\n";
+    }
+  }
+  for (const int output : graph.outputs()) result += "  output " + describe(graph.value(output)) + "\n";
+  return result;
+}
+
+}  // namespace sofie

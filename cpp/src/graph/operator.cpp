@@ -1,0 +1,148 @@
+#include "sofie/operator.hxx"
+
+#include <algorithm>
+#include <tuple>
+
+#include "sofie/error.hxx"
+
+namespace sofie {
+
+Operator::Operator(const Graph& graph, const Node& node, Program& program, Source source)
+    : Builder(program), graph_(graph), node_(node), source_(std::move(source)), outputs_(node.outputs.size()) {
+  setOrigin(node.name.empty() ? node.op : node.op + " " + node.name);
+}
+
+int Operator::opset() const { return graph_.opset(node_.domain); }
+
+const Value& Operator::valueOf(std::size_t i) const {
+  if (!has(i)) invalid("input " + std::to_string(i) + " is missing");
+  return graph_.value(node_.inputs[i]);
+}
+
+Tensor Operator::input(std::size_t i) {
+  valueOf(i);
+  return source_(node_.inputs[i]);
+}
+
+std::optional<Tensor> Operator::optionalInput(std::size_t i) {
+  return has(i) ? std::optional<Tensor>(input(i)) : std::nullopt;
+}
+
+std::vector<Dim> Operator::dimsOf(std::size_t i) const {
+  const Value& value = valueOf(i);
+  if (value.contents.dims) return *value.contents.dims;
+  if (!value.contents.constant)
+    unsupported("input " + std::to_string(i) + " '" + value.name +
+                "' is computed from data, but it decides a shape and must be known when code is generated");
+  std::vector<Dim> dims;
+  for (std::int64_t k = 0; k < value.contents.constant->size(); ++k)
+    dims.emplace_back(value.contents.constant->at<std::int64_t>(k));
+  return dims;
+}
+
+std::vector<std::int64_t> Operator::integersOf(std::size_t i) const {
+  std::vector<std::int64_t> numbers;
+  for (const Dim& dim : dimsOf(i)) numbers.push_back(dim.constant());
+  return numbers;
+}
+
+const Constant& Operator::constantOf(std::size_t i) const {
+  const Value& value = valueOf(i);
+  if (!value.contents.constant)
+    unsupported("input " + std::to_string(i) + " '" + value.name + "' must be a constant");
+  return *value.contents.constant;
+}
+
+template <class T>
+const T& Operator::attribute(const std::string& name) const {
+  const auto found = node_.attributes.find(name);
+  if (found == node_.attributes.end()) invalid("the attribute '" + name + "' is missing");
+  const T* value = std::get_if<T>(&found->second);
+  if (!value) invalid("the attribute '" + name + "' has the wrong type");
+  return *value;
+}
+
+template const std::int64_t& Operator::attribute(const std::string&) const;
+template const double& Operator::attribute(const std::string&) const;
+template const std::string& Operator::attribute(const std::string&) const;
+template const std::vector<std::int64_t>& Operator::attribute(const std::string&) const;
+template const std::vector<double>& Operator::attribute(const std::string&) const;
+template const std::vector<std::string>& Operator::attribute(const std::string&) const;
+template const Constant& Operator::attribute(const std::string&) const;
+template const std::shared_ptr<Graph>& Operator::attribute(const std::string&) const;
+
+std::int64_t Operator::integer(const std::string& name, std::int64_t otherwise) const {
+  return hasAttribute(name) ? attribute<std::int64_t>(name) : otherwise;
+}
+
+double Operator::real(const std::string& name, double otherwise) const {
+  return hasAttribute(name) ? attribute<double>(name) : otherwise;
+}
+
+std::string Operator::string(const std::string& name, const std::string& otherwise) const {
+  return hasAttribute(name) ? attribute<std::string>(name) : otherwise;
+}
+
+std::vector<std::int64_t> Operator::integers(const std::string& name, std::vector<std::int64_t> otherwise) const {
+  return hasAttribute(name) ? attribute<std::vector<std::int64_t>>(name) : otherwise;
+}
+
+std::size_t Operator::axis(std::int64_t axis, std::size_t rank) const {
+  const auto limit = static_cast<std::int64_t>(rank);
+  if (axis < -limit || axis >= limit)
+    throw ShapeError("axis " + std::to_string(axis) + " is outside [-" + std::to_string(rank) + ", " +
+                     std::to_string(rank) + ")");
+  return static_cast<std::size_t>(axis < 0 ? axis + limit : axis);
+}
+
+std::vector<std::size_t> Operator::axes(const std::string& name, std::size_t i, std::size_t rank) const {
+  const auto given = has(i) ? integersOf(i) : integers(name);
+  std::vector<std::size_t> result;
+  for (const std::int64_t each : given) result.push_back(axis(each, rank));
+  std::sort(result.begin(), result.end());
+  if (std::adjacent_find(result.begin(), result.end()) != result.end()) throw ShapeError("an axis is named twice");
+  return result;
+}
+
+void Operator::output(std::size_t i, const Tensor& tensor) {
+  if (wants(i)) outputs_[i] = tensor;
+}
+
+void Operator::unsupported(const std::string& what) const {
+  throw UnsupportedError(describe(graph_, node_) + ": " + what);
+}
+
+void Operator::invalid(const std::string& what) const {
+  throw InvalidModelError(describe(graph_, node_) + ": " + what);
+}
+
+namespace {
+
+std::vector<OperatorEntry>& registry() {
+  static std::vector<OperatorEntry> entries;
+  return entries;
+}
+
+}  // namespace
+
+Registration::Registration(const char* domain, const char* name, int since, OperatorRule rule) {
+  registry().push_back({domain, name, since, rule});
+}
+
+std::vector<OperatorEntry> registeredOperators() {
+  std::vector<OperatorEntry> entries = registry();
+  std::sort(entries.begin(), entries.end(), [](const OperatorEntry& a, const OperatorEntry& b) {
+    return std::tie(a.domain, a.name, a.since) < std::tie(b.domain, b.name, b.since);
+  });
+  return entries;
+}
+
+OperatorRule findOperator(const std::string& domain, const std::string& name, int opset) {
+  const OperatorEntry* best = nullptr;
+  for (const OperatorEntry& entry : registry())
+    if (entry.domain == domain && entry.name == name && entry.since <= opset && (!best || entry.since > best->since))
+      best = &entry;
+  return best ? best->rule : nullptr;
+}
+
+}  // namespace sofie

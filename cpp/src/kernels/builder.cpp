@@ -1,0 +1,201 @@
+#include "sofie/builder.hxx"
+
+#include <algorithm>
+
+#include "sofie/error.hxx"
+
+namespace sofie {
+
+std::vector<Expr> indices(std::size_t count, std::size_t first) {
+  std::vector<Expr> result;
+  for (std::size_t i = 0; i < count; ++i) result.push_back(index(static_cast<int>(first + i)));
+  return result;
+}
+
+Expr element(const Tensor& tensor) { return load(tensor, indices(tensor.rank())); }
+
+bool isDense(const View& view) {
+  Dim expected = 1;
+  for (std::size_t axis = view.shape.size(); axis-- > 0;) {
+    if (!view.shape[axis].is(1) && view.strides[axis] != expected) return false;
+    expected = expected * view.shape[axis];
+  }
+  return true;
+}
+
+Shape broadcastShapes(const std::vector<Shape>& shapes) {
+  std::size_t rank = 0;
+  for (const Shape& shape : shapes) rank = std::max(rank, shape.size());
+  Shape result(rank, 1);
+  for (const Shape& shape : shapes)
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      Dim& dim = result[rank - shape.size() + i];
+      const Dim& other = shape[i];
+      if (dim == other || other.is(1)) continue;
+      if (dim.is(1) || (!dim.isConstant() && other.isConstant())) {
+        dim = other;
+      } else if (dim.isConstant() && other.isConstant()) {
+        std::string list;
+        for (const Shape& each : shapes) list += " " + text(each);
+        throw ShapeError("shapes do not broadcast:" + list);
+      }
+      // Two different symbolic dims, or a symbol against a number above one: they must be equal when the model runs.
+    }
+  return result;
+}
+
+Tensor Builder::temporary(DType type, const Shape& shape) {
+  return program_.tensor(program_.addBuffer({BufferKind::Temporary, type, shape, "", std::nullopt}));
+}
+
+Tensor Builder::constant(const Constant& constant) {
+  const Shape shape(constant.shape.begin(), constant.shape.end());
+  return program_.tensor(program_.addBuffer({BufferKind::Constant, constant.type, shape, "", constant}));
+}
+
+Tensor Builder::scalar(DType type, double value) { return constant(Constant::of<double>(type, {}, {value})); }
+
+Tensor Builder::dims(const std::vector<Dim>& values) {
+  const Tensor result = temporary(DType::Int64, {Dim(static_cast<std::int64_t>(values.size()))});
+  for (std::size_t i = 0; i < values.size(); ++i)
+    store(extent(values[i]), squeeze(slice(result, 0, static_cast<std::int64_t>(i), 1), 0));
+  return result;
+}
+
+Tensor Builder::reshape(const Tensor& tensor, const Shape& shape) {
+  if (product(tensor.shape()) != product(shape))
+    throw ShapeError("a tensor of shape " + text(tensor.shape()) + " cannot be reshaped to " + text(shape));
+  Tensor result = dense(tensor);
+  result.view.shape = shape;
+  result.view.strides = rowMajor(shape);
+  return result;
+}
+
+Tensor Builder::transpose(const Tensor& tensor, const std::vector<std::size_t>& permutation) const {
+  Tensor result = tensor;
+  for (std::size_t i = 0; i < permutation.size(); ++i) {
+    result.view.shape[i] = tensor.view.shape[permutation[i]];
+    result.view.strides[i] = tensor.view.strides[permutation[i]];
+  }
+  return result;
+}
+
+Tensor Builder::slice(Tensor tensor, std::size_t axis, const Dim& start, const Dim& count, std::int64_t step) const {
+  tensor.view.offset = tensor.view.offset + start * tensor.view.strides[axis];
+  tensor.view.strides[axis] = tensor.view.strides[axis] * step;
+  tensor.view.shape[axis] = count;
+  return tensor;
+}
+
+Tensor Builder::unsqueeze(Tensor tensor, std::size_t axis) const {
+  const auto position = static_cast<std::ptrdiff_t>(axis);
+  tensor.view.shape.insert(tensor.view.shape.begin() + position, 1);
+  tensor.view.strides.insert(tensor.view.strides.begin() + position, 0);
+  return tensor;
+}
+
+Tensor Builder::squeeze(Tensor tensor, std::size_t axis) const {
+  const auto position = static_cast<std::ptrdiff_t>(axis);
+  tensor.view.shape.erase(tensor.view.shape.begin() + position);
+  tensor.view.strides.erase(tensor.view.strides.begin() + position);
+  return tensor;
+}
+
+Tensor Builder::broadcast(const Tensor& tensor, const Shape& shape) const {
+  if (tensor.rank() > shape.size() || broadcastShapes({tensor.shape(), shape}) != shape)
+    throw ShapeError("shape " + text(tensor.shape()) + " does not broadcast to " + text(shape));
+  Tensor result{tensor.type, {tensor.view.buffer, tensor.view.offset, shape, std::vector<Dim>(shape.size(), 0)}};
+  const std::size_t lead = shape.size() - tensor.rank();
+  for (std::size_t i = 0; i < tensor.rank(); ++i)
+    if (!tensor.dim(i).is(1)) result.view.strides[lead + i] = tensor.view.strides[i];
+  return result;
+}
+
+void Builder::add(Nest nest) { program_.kernels.push_back({std::move(nest), origin_}); }
+
+Tensor Builder::map(const Shape& shape, const Expr& element) {
+  const Tensor result = temporary(element.type(), shape);
+  store(element, result);
+  return result;
+}
+
+void Builder::store(const Expr& element, const Tensor& target) {
+  scatter(target.shape(), element, target, indices(target.rank()));
+}
+
+void Builder::scatter(const Shape& axes, const Expr& element, const Tensor& target, std::vector<Expr> indices) {
+  Nest nest;
+  nest.axes = axes;
+  nest.element = element;
+  nest.target = target.view;
+  nest.targetIndex = std::move(indices);
+  add(std::move(nest));
+}
+
+Tensor Builder::elementwise(const std::vector<Tensor>& tensors, const Body& body) {
+  std::vector<Shape> shapes;
+  for (const Tensor& tensor : tensors) shapes.push_back(tensor.shape());
+  const Shape shape = broadcastShapes(shapes);
+  std::vector<Expr> elements;
+  for (const Tensor& tensor : tensors) elements.push_back(element(broadcast(tensor, shape)));
+  return map(shape, body(elements));
+}
+
+Tensor Builder::copy(const Tensor& tensor) { return map(tensor.shape(), element(tensor)); }
+
+Tensor Builder::dense(const Tensor& tensor) { return isDense(tensor.view) ? tensor : copy(tensor); }
+
+Tensor Builder::cast(const Tensor& tensor, DType type) {
+  if (tensor.type == type) return tensor;
+  return map(tensor.shape(), sofie::cast(type, element(tensor)));
+}
+
+Tensor Builder::reduce(const Tensor& tensor, const std::vector<std::size_t>& axes, bool keepDims, Combiner combiner,
+                       const Term& term, const Term& epilogue) {
+  Shape kept, reduction, keptWithOnes;
+  std::vector<Expr> position(tensor.rank());
+  for (std::size_t axis = 0; axis < tensor.rank(); ++axis)
+    if (std::find(axes.begin(), axes.end(), axis) == axes.end()) kept.push_back(tensor.dim(axis));
+  std::size_t outer = 0, inner = kept.size();
+  for (std::size_t axis = 0; axis < tensor.rank(); ++axis) {
+    const bool reduced = std::find(axes.begin(), axes.end(), axis) != axes.end();
+    position[axis] = index(static_cast<int>(reduced ? inner++ : outer++));
+    if (reduced) reduction.push_back(tensor.dim(axis));
+    keptWithOnes.push_back(reduced ? Dim(1) : tensor.dim(axis));
+  }
+  const Expr value = load(tensor, position);
+  const Tensor result = reduce(kept, reduction, combiner, term ? term(value) : value, epilogue);
+  return keepDims ? reshape(result, keptWithOnes) : result;
+}
+
+Tensor Builder::reduce(const Shape& axes, const Shape& reduction, Combiner combiner, const Expr& element,
+                       const Term& epilogue) {
+  const bool position = combiner == Combiner::ArgMinimum || combiner == Combiner::ArgMaximum;
+  const Expr reduced = accumulator(position ? DType::Int64 : element.type());
+  Nest nest;
+  nest.kind = Nest::Kind::Reduce;
+  nest.axes = axes;
+  nest.reduction = reduction;
+  nest.element = element;
+  nest.combiner = combiner;
+  nest.epilogue = epilogue ? epilogue(reduced) : reduced;
+  const Tensor result = temporary(nest.epilogue.type(), axes);
+  nest.target = result.view;
+  nest.targetIndex = indices(axes.size());
+  add(std::move(nest));
+  return result;
+}
+
+Tensor Builder::contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right) {
+  const Tensor result = reduce(axes, reduction, Combiner::Sum, left * right);
+  std::get<Nest>(program_.kernels.back().body).kind = Nest::Kind::Contraction;
+  return result;
+}
+
+void Builder::call(std::string routine, std::vector<Tensor> inputs, std::vector<Tensor> outputs,
+                   std::vector<Dim> arguments) {
+  program_.kernels.push_back(
+      {Call{std::move(routine), std::move(inputs), std::move(outputs), std::move(arguments)}, origin_});
+}
+
+}  // namespace sofie

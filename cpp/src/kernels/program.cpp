@@ -1,0 +1,152 @@
+#include "sofie/program.hxx"
+
+#include <array>
+#include <set>
+
+namespace sofie {
+
+std::string_view combinerName(Combiner combiner) {
+  constexpr std::array<std::string_view, 8> names{"sum", "product", "minimum",     "maximum",
+                                                  "and", "or",      "arg_minimum", "arg_maximum"};
+  return names[static_cast<std::size_t>(combiner)];
+}
+
+int Program::addBuffer(Buffer buffer) {
+  buffers.push_back(std::move(buffer));
+  return static_cast<int>(buffers.size()) - 1;
+}
+
+Tensor Program::tensor(int buffer) const {
+  const Buffer& entry = buffers[static_cast<std::size_t>(buffer)];
+  return {entry.type, contiguous(buffer, entry.shape)};
+}
+
+namespace {
+
+template <class... F>
+struct Overload : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overload(F...) -> Overload<F...>;
+
+void visitLoads(const Expr& expr, const std::function<void(const View&, bool)>& visit) {
+  walk(expr, [&](const Expr& node) {
+    if (node->op == Op::Load) visit(node->view, false);
+  });
+}
+
+}  // namespace
+
+void forEachView(const Kernel& kernel, const std::function<void(const View&, bool)>& visit) {
+  std::visit(Overload{
+                 [&](const Nest& nest) {
+                   forEachExpression(nest, [&](const Expr& expr) { visitLoads(expr, visit); });
+                   visit(nest.target, true);
+                 },
+                 [&](const Region& region) {
+                   visit(region.condition.view, false);
+                   for (const Kernel& inner : region.then) forEachView(inner, visit);
+                   for (const Kernel& inner : region.otherwise) forEachView(inner, visit);
+                 },
+                 [&](const Call& call) {
+                   for (const Tensor& tensor : call.inputs) visit(tensor.view, false);
+                   for (const Tensor& tensor : call.outputs) visit(tensor.view, true);
+                 },
+             },
+             kernel.body);
+}
+
+void changeViews(Kernel& kernel, const std::function<void(View&)>& change) {
+  std::visit(Overload{
+                 [&](Nest& nest) {
+                   forEachExpression(nest, [&](Expr& expr) {
+                     expr = rewrite(expr, [&](const Expr& node) -> Expr {
+                       if (node->op != Op::Load) return {};
+                       Tensor tensor{node->type, node->view};
+                       change(tensor.view);
+                       return load(tensor, node->args);
+                     });
+                   });
+                   change(nest.target);
+                 },
+                 [&](Region& region) {
+                   change(region.condition.view);
+                   for (Kernel& inner : region.then) changeViews(inner, change);
+                   for (Kernel& inner : region.otherwise) changeViews(inner, change);
+                 },
+                 [&](Call& call) {
+                   for (Tensor& tensor : call.inputs) change(tensor.view);
+                   for (Tensor& tensor : call.outputs) change(tensor.view);
+                 },
+             },
+             kernel.body);
+}
+
+Uses countUses(const Program& program) {
+  Uses uses{std::vector<int>(program.buffers.size()), std::vector<int>(program.buffers.size())};
+  for (const Kernel& kernel : program.kernels) {
+    std::set<int> reads, writes;
+    forEachView(kernel, [&](const View& view, bool write) { (write ? writes : reads).insert(view.buffer); });
+    for (const int buffer : reads) ++uses.reads[static_cast<std::size_t>(buffer)];
+    for (const int buffer : writes) ++uses.writes[static_cast<std::size_t>(buffer)];
+  }
+  return uses;
+}
+
+namespace {
+
+std::string text(const View& view) {
+  std::string result = "b" + std::to_string(view.buffer);
+  if (!view.offset.is(0)) result += "+" + view.offset.text();
+  return result + sofie::text(view.shape) + " strides " + sofie::text(view.strides);
+}
+
+std::string text(const Nest& nest) {
+  static constexpr std::array<const char*, 3> kinds{"map", "reduce", "contraction"};
+  std::string result = std::string(kinds[static_cast<std::size_t>(nest.kind)]) + " " + sofie::text(nest.axes);
+  if (nest.kind != Nest::Kind::Map)
+    result += " over " + sofie::text(nest.reduction) + " " + std::string(combinerName(nest.combiner)) + " of " +
+              sofie::text(nest.element) + "; epilogue";
+  result += " " + sofie::text(nest.stored()) + "\n      -> " + text(nest.target) + " at";
+  for (const Expr& index : nest.targetIndex) result += " " + sofie::text(index);
+  return result;
+}
+
+}  // namespace
+
+std::string text(const Program& program, const Kernel& kernel) {
+  return std::visit(Overload{
+                        [&](const Nest& nest) { return text(nest); },
+                        [&](const Region& region) {
+                          std::string result = "if b" + std::to_string(region.condition.view.buffer) + "\n";
+                          for (const Kernel& inner : region.then) result += "    " + text(program, inner) + "\n";
+                          result += "  else\n";
+                          for (const Kernel& inner : region.otherwise) result += "    " + text(program, inner) + "\n";
+                          return result;
+                        },
+                        [&](const Call& call) {
+                          std::string result = "call " + call.routine;
+                          for (const Tensor& tensor : call.inputs) result += "\n      reads " + text(tensor.view);
+                          for (const Tensor& tensor : call.outputs) result += "\n      writes " + text(tensor.view);
+                          return result;
+                        },
+                    },
+                    kernel.body);
+}
+
+std::string text(const Program& program) {
+  static constexpr std::array<const char*, 4> kinds{"input", "output", "constant", "temporary"};
+  std::string result = "program " + program.name + "\n";
+  for (std::size_t i = 0; i < program.buffers.size(); ++i) {
+    const Buffer& buffer = program.buffers[i];
+    result += "  b" + std::to_string(i) + ": " + kinds[static_cast<std::size_t>(buffer.kind)] + " " +
+              std::string(dtypeName(buffer.type)) + text(buffer.shape) + (buffer.name.empty() ? "" : " " + buffer.name) +
+              "\n";
+  }
+  for (const Kernel& kernel : program.kernels)
+    result += "  # " + kernel.origin + "\n    " + text(program, kernel) + "\n";
+  return result;
+}
+
+}  // namespace sofie
