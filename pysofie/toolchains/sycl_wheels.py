@@ -1,0 +1,170 @@
+"""SYCL without a SYCL compiler: the host compiler and the wheels of ``pip install 'pysofie[sycl]'``.
+
+No package registry ships a SYCL compiler, but Intel's run-time wheel carries the device compiler as a
+library. Here it makes the SPIR-V and the integration header of an unmodified source; the host compiler
+does the rest; a small object registers the SPIR-V as a compiler's own start-up code would. That
+registration is a private interface of libsycl, so this route is taken only where `PYSOFIE_SYCL_ROOT` asks
+for it, and only with the release of the wheels it was written for. It is how pysofie tests its SYCL code
+on machines without a SYCL compiler; for anything else, take a real one.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pysofie.errors import CompileError
+
+LIBSYCL = "libsycl.so.9.0.0"
+WHEELS = "intel-sycl-rt 2026.2"
+
+_WRAPPER = """\
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+struct Entry {{ void* address; const char* name; std::size_t size; std::int32_t flags, reserved; }};
+struct Image {{
+  std::uint16_t version; std::uint8_t kind, format; const char *target, *compile_options, *link_options;
+  const unsigned char *begin, *end; const Entry *entries_begin, *entries_end; void *properties_begin, *properties_end;
+}};
+struct Binary {{ std::uint16_t version, count; const Image* images; void *host_begin, *host_end; }};
+extern "C" {{
+void __sycl_register_lib(const void*);
+void __sycl_unregister_lib(const void*);
+{externs}
+}}
+{entries}
+static const Image images[] = {{{images}}};
+static const Binary binary = {{1, {count}, images, nullptr, nullptr}};
+__attribute__((constructor)) static void enter() {{
+  setenv("OCL_ICD_VENDORS", "{vendors}", 0);
+  __sycl_register_lib(&binary);
+}}
+__attribute__((destructor)) static void leave() {{ __sycl_unregister_lib(&binary); }}
+"""
+
+
+def compile_shared(
+    root: Path, source: Path, output: Path, options: Sequence[str] = (), compiler: str = "g++"
+) -> None:
+    """Compile a SYCL source to a shared library with the wheels under an environment.
+
+    Parameters
+    ----------
+    root : pathlib.Path
+        The environment that holds the wheels (its ``lib`` and ``include``).
+    source, output : pathlib.Path
+        The C++ file and the library to write.
+    options : sequence of str
+        Further options of the host compiler; ``-I``, ``-isystem``, ``-D``, ``-U`` reach the device compiler too.
+    compiler : str
+        The host compiler.
+
+    Raises
+    ------
+    CompileError
+        If the wheels are absent or of another release, or a compiler refuses the source.
+    """
+    if not (root / "lib" / LIBSYCL).exists():
+        raise CompileError(f"PYSOFIE_SYCL_ROOT={root} does not hold {WHEELS}: pip install 'pysofie[sycl]' there")
+    host = [compiler, "-std=c++17", "-fPIC", "-DSYCL_DISABLE_FSYCL_SYCLHPP_WARNING"]
+    host += ["-isystem", str(root / "include")]
+    link = [f"-L{root}/lib", f"-Wl,--disable-new-dtags,-rpath,{root}/lib", "-lsycl"]
+    vendors = _vendors(root)
+    with tempfile.TemporaryDirectory(prefix="pysofie-sycl-") as name:
+        work = Path(name)
+        integration = work / "integration.h"
+        _run([*_device_compiler(root, host, link), str(source), *_device_options(root, source, options, integration)],
+             work, {"SYCL_DUMP_IMAGES": "1", "SYCL_CACHE_PERSISTENT": "0", "OCL_ICD_VENDORS": str(vendors)})  # fmt: skip
+        wrapper = work / "wrapper.cpp"
+        wrapper.write_text(_wrapper_source(sorted(work.glob("*.spv")), vendors))
+        host += [*options, "-c", "-o"]
+        _run([*host, "host.o", "-include", str(integration), str(source)], work)
+        _run([*host, "wrapper.o", str(wrapper)], work)
+        libraries = [option for option in options if option.startswith(("-L", "-l", "-Wl"))]
+        _run([compiler, "-shared", "host.o", "wrapper.o", "-o", str(output), *libraries, *link], work)
+
+
+def _run(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise CompileError(f"{Path(command[0]).name} refused the SYCL source:\n{done.stderr}", log=done.stderr)
+
+
+def _state(root: Path) -> Path:
+    """A folder beside the wheels for the two files that they lack."""
+    folder = root / "share" / "pysofie"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _vendors(root: Path) -> Path:
+    """The folder that tells the OpenCL loader where the wheels' CPU driver is."""
+    folder = _state(root) / "vendors"
+    folder.mkdir(exist_ok=True)
+    (folder / "intel.icd").write_text(f"{root}/lib/libintelocl.so\n")
+    return folder
+
+
+def _device_compiler(root: Path, host: Sequence[str], link: Sequence[str]) -> list[str]:
+    """The device pass, compiled once per environment."""
+    source = Path(__file__).with_name("sycl_device.cpp")
+    program = _state(root) / f"sycl_device-{source.stat().st_mtime_ns}"
+    if not program.exists():
+        with tempfile.TemporaryDirectory(dir=program.parent) as name:
+            built = Path(name) / "program"
+            _run([*host, "-O1", str(source), "-o", str(built), *link], Path(name))
+            built.replace(program)
+    return [str(program)]
+
+
+def _device_options(root: Path, source: Path, options: Sequence[str], integration: Path) -> list[str]:
+    shared: list[str] = []
+    for previous, option in zip(["", *options], options, strict=False):
+        if previous == "-isystem":
+            shared.append(f"-I{option}")
+        elif option.startswith(("-I", "-D", "-U")):
+            shared.append(option)
+    fixed = ["-fno-sycl-dead-args-optimization", "-fno-sycl-unnamed-lambda", "-ffp-model=precise", "-w"]
+    header = ["-Xclang", f"-fsycl-int-header={integration}"]
+    return [f"-I{source.parent}", f"-I{root / 'include'}", *fixed, *header, *shared]
+
+
+def _kernel_names(image: Path) -> list[str]:
+    """The entry points of a SPIR-V module."""
+    entry_point = 15
+    words = struct.unpack(f"<{image.stat().st_size // 4}I", image.read_bytes())
+    names, position = [], 5
+    while position < len(words):
+        length, operation = words[position] >> 16, words[position] & 0xFFFF
+        if operation == entry_point:
+            text = struct.pack(f"<{length - 3}I", *words[position + 3 : position + length])
+            names.append(text.split(b"\0")[0].decode())
+        position += length
+    return names
+
+
+def _wrapper_source(images: Sequence[Path], vendors: Path) -> str:
+    """The C++ source that embeds the images and hands them to libsycl when the library is loaded."""
+    externs, entries, rows = [], [], []
+    for i, image in enumerate(images):
+        externs.append(
+            f'asm(".section .rodata\\n.balign 16\\nimage{i}_begin: .incbin \\"{image}\\"\\nimage{i}_end:\\n.previous");\n'
+            f"extern const unsigned char image{i}_begin[], image{i}_end[];"
+        )
+        names = ", ".join(f'{{nullptr, "{name}", 0, 0, 0}}' for name in _kernel_names(image))
+        entries.append(f"static const Entry entries{i}[] = {{{names}}};")
+        rows.append(
+            f'{{3, 4, 2, "spir64", "", "", image{i}_begin, image{i}_end, '
+            f"entries{i}, entries{i} + sizeof entries{i} / sizeof *entries{i}, nullptr, nullptr}}"
+        )
+    return _WRAPPER.format(
+        externs="\n".join(externs), entries="\n".join(entries), images=", ".join(rows), count=len(rows),
+        vendors=vendors,
+    )  # fmt: skip
