@@ -41,6 +41,7 @@ struct Limits {
   static constexpr T lowest = std::numeric_limits<T>::lowest();
   static constexpr T highest = std::numeric_limits<T>::max();
   static constexpr T infinity = std::numeric_limits<T>::infinity();
+  static constexpr T nan = std::numeric_limits<T>::quiet_NaN();
   static constexpr int digits = std::numeric_limits<T>::digits;
 };
 
@@ -200,18 +201,26 @@ SOFIE_FN T bit_not(T a) {
   return static_cast<T>(~a);
 }
 /// Logical shifts; a shift by the width of the type or more (or by a negative count) gives 0.
-template <class T, IfInteger<T> = 0>
-SOFIE_FN T shift_left(T a, T count) {
+template <class T, class Count, IfInteger<T> = 0, IfInteger<Count> = 0>
+SOFIE_FN T shift_left(T a, Count count) {
   using U = std::make_unsigned_t<T>;
-  const bool outside = static_cast<U>(count) >= U(Limits<U>::digits);
+  const bool outside = static_cast<std::uint64_t>(count) >= std::uint64_t(Limits<U>::digits);
   return outside ? T(0) : static_cast<T>(static_cast<Wrapping<T>>(a) << count);
 }
-template <class T, IfInteger<T> = 0>
-SOFIE_FN T shift_right(T a, T count) {
+template <class T, class Count, IfInteger<T> = 0, IfInteger<Count> = 0>
+SOFIE_FN T shift_right(T a, Count count) {
   using U = std::make_unsigned_t<T>;
-  const bool outside = static_cast<U>(count) >= U(Limits<U>::digits);
+  const bool outside = static_cast<std::uint64_t>(count) >= std::uint64_t(Limits<U>::digits);
   return outside ? T(0) : static_cast<T>(static_cast<U>(a) >> count);
 }
+
+// --- sizes: the functions of symbolic dimensions -----------------------------------------------------------
+
+/// Quotient rounded down; 0 when the divisor is 0.
+SOFIE_FN std::int64_t floordiv(std::int64_t a, std::int64_t b) { return div(sub(a, mod(a, b)), b); }
+SOFIE_FN std::int64_t floormod(std::int64_t a, std::int64_t b) { return mod(a, b); }
+SOFIE_FN std::int64_t min(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+SOFIE_FN std::int64_t max(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 
 // --- conversion --------------------------------------------------------------------------------------------
 

@@ -1,0 +1,59 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "sofie/program.hxx"
+
+namespace sofie {
+
+/// What a piece of C++ text calls the things that expressions refer to.
+struct ScalarNames {
+  std::function<std::string(int buffer)> buffer;                    ///< a pointer to the first element
+  std::function<std::string(const std::string& symbol)> symbol;     ///< an int64
+  std::function<std::string(int variable)> variable;                ///< a loop variable, an int64
+  std::string accumulator = "accumulator";
+  /// A checked index, from the texts of the index and of the extent.
+  std::function<std::string(const std::string& index, const std::string& extent)> checkedIndex;
+};
+
+/// Turns scalar expressions into C++: statements that name what is loaded or used twice, and a value.
+class ScalarWriter {
+ public:
+  /// `variables`: how many loop variables the expressions may read.
+  ScalarWriter(const ScalarNames& names, std::size_t variables, std::string indent)
+      : names_(names), variables_(variables), indent_(std::move(indent)) {}
+
+  /// The text of the value; what it needs is appended to statements().
+  std::string value(const Expr& expr);
+  /// The text of an element's address in its buffer.
+  std::string address(const View& view, const std::vector<Expr>& indices);
+  /// The statements since the last call.
+  std::string takeStatements() { return std::exchange(statements_, {}); }
+
+ private:
+  const ScalarNames& names_;
+  std::size_t variables_;
+  std::string indent_;
+  std::string statements_;
+  int temporaries_ = 0;
+  std::map<const ExprNode*, int> uses_;
+  std::map<const ExprNode*, std::string> named_;
+  std::vector<Expr> kept_;  ///< the nodes behind the maps' keys
+
+  void count(const Expr& expr);
+  std::string render(const Expr& expr, bool conditional);
+  std::string compose(const Expr& expr, bool conditional);
+  std::string addressOf(const View& view, const std::vector<Expr>& indices, bool conditional);
+};
+
+/// The text of a number as a literal of its C++ type.
+std::string literal(DType type, double real, std::int64_t integer);
+/// The text of a linear form; `variable` names a loop variable.
+std::string linearText(const Affine& form, const ScalarNames& names);
+std::string dimText(const Dim& dim, const ScalarNames& names);
+/// The text in parentheses unless it is one word or a call.
+std::string parenthesised(const std::string& text);
+
+}  // namespace sofie
