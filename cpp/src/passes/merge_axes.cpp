@@ -1,0 +1,105 @@
+#include "sofie/builder.hxx"
+#include "sofie/passes.hxx"
+
+namespace sofie {
+namespace {
+
+Dim extentOf(const Nest& nest, std::size_t variable) {
+  return variable < nest.axes.size() ? nest.axes[variable] : nest.reduction[variable - nest.axes.size()];
+}
+
+/// The same address with one axis per loop variable that moves it.
+void flatten(const Nest& nest, View& view, std::vector<Expr>& indices) {
+  const auto form = address(view, indices, nest.variables());
+  if (!form) return;
+  View flat{view.buffer, form->offset, {}, {}};
+  std::vector<Expr> variables;
+  for (std::size_t v = 0; v < nest.variables(); ++v) {
+    if (form->strides[v].is(0)) continue;
+    flat.shape.push_back(extentOf(nest, v));
+    flat.strides.push_back(form->strides[v]);
+    variables.push_back(index(static_cast<int>(v)));
+  }
+  view = flat;
+  indices = variables;
+}
+
+void flatten(Nest& nest) {
+  forEachExpression(nest, [&](Expr& expr) {
+    expr = rewrite(expr, [&](const Expr& node) -> Expr {
+      if (node->op != Op::Load) return {};
+      Tensor tensor{node->type, node->view};
+      std::vector<Expr> indices = node->args;
+      flatten(nest, tensor.view, indices);
+      return load(tensor, indices);
+    });
+  });
+  flatten(nest, nest.target, nest.targetIndex);
+}
+
+/// True when every address moves evenly from one row of `variable + 1` to the next row of `variable`.
+bool mergeable(const Nest& nest, std::size_t variable) {
+  const Dim inner = extentOf(nest, variable + 1);
+  const int first = static_cast<int>(variable), second = first + 1;
+  const auto even = [&](const View& view, const std::vector<Expr>& indices) {
+    const auto form = address(view, indices, nest.variables());
+    if (form) return form->strides[variable] == form->strides[variable + 1] * inner;
+    for (const Expr& each : indices)
+      if (dependsOn(each, first) || dependsOn(each, second)) return false;
+    return true;
+  };
+  const std::function<bool(const Expr&)> check = [&](const Expr& expr) {
+    if (expr->op == Op::Index) return expr->integer != first && expr->integer != second;
+    if (expr->op == Op::Load) return even(expr->view, expr->args);
+    for (const Expr& arg : expr->args)
+      if (!check(arg)) return false;
+    return true;
+  };
+  bool result = even(nest.target, nest.targetIndex) && check(nest.element);
+  if (nest.kind != Nest::Kind::Map) result = result && check(nest.epilogue);
+  return result;
+}
+
+/// Runs loops `variable` and `variable + 1` as one. \pre mergeable and flattened
+void merge(Nest& nest, std::size_t variable) {
+  Shape& loops = variable < nest.axes.size() ? nest.axes : nest.reduction;
+  const std::size_t first = variable < nest.axes.size() ? variable : variable - nest.axes.size();
+  std::vector<Expr> renumbered;
+  for (std::size_t v = 0; v < nest.variables(); ++v) {
+    const Expr zero = integer(DType::Int64, 0);
+    renumbered.push_back(v == variable ? zero : index(static_cast<int>(v > variable ? v - 1 : v)));
+  }
+  loops[first] = loops[first] * loops[first + 1];
+  loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(first) + 1);
+  forEachExpression(nest, [&](Expr& expr) { expr = substitute(expr, renumbered); });
+  flatten(nest);
+}
+
+bool mergeAxes(Nest& nest) {
+  bool changed = false;
+  for (std::size_t v = 0; v + 1 < nest.variables();) {
+    const bool sameLoops = v + 1 != nest.axes.size();
+    if (sameLoops && mergeable(nest, v)) {
+      merge(nest, v);
+      changed = true;
+    } else {
+      ++v;
+    }
+  }
+  return changed;
+}
+
+}  // namespace
+
+bool mergeAxes(Program& program) {
+  bool changed = false;
+  for (Kernel& kernel : program.kernels) {
+    auto* nest = std::get_if<Nest>(&kernel.body);
+    if (!nest) continue;
+    flatten(*nest);
+    changed = mergeAxes(*nest) || changed;
+  }
+  return changed;
+}
+
+}  // namespace sofie

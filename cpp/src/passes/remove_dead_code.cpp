@@ -1,0 +1,26 @@
+#include <algorithm>
+
+#include "sofie/passes.hxx"
+
+namespace sofie {
+
+bool removeDeadCode(Program& program) {
+  std::vector<bool> needed(program.buffers.size());
+  for (const int output : program.outputs) needed[static_cast<std::size_t>(output)] = true;
+  std::vector<Kernel> live;
+  for (auto kernel = program.kernels.rbegin(); kernel != program.kernels.rend(); ++kernel) {
+    bool writesNeeded = false;
+    forEachView(*kernel, [&](const View& view, bool write) {
+      writesNeeded = writesNeeded || (write && needed[static_cast<std::size_t>(view.buffer)]);
+    });
+    if (!writesNeeded) continue;
+    forEachView(*kernel, [&](const View& view, bool) { needed[static_cast<std::size_t>(view.buffer)] = true; });
+    live.push_back(std::move(*kernel));
+  }
+  const bool changed = live.size() != program.kernels.size();
+  std::reverse(live.begin(), live.end());
+  program.kernels = std::move(live);
+  return changed;
+}
+
+}  // namespace sofie
