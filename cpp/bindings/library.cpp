@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
 #include <array>
@@ -91,7 +92,7 @@ class Model {
     Tensor tensor;
     tensor.name = nb::cast<std::string>(description["name"]);
     tensor.itemsize = itemsize(nb::cast<std::string>(description["dtype"]));
-    tensor.rank = nb::len(description["shape"]);
+    tensor.rank = nb::len(nb::object(description["shape"]));
     return tensor;
   }
 
@@ -292,6 +293,7 @@ class Library {
       : model_(std::make_shared<const Model>(path, symbol)) {}
 
   std::string description() const { return model_->table().description; }
+  std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(&model_->table()); }
   std::unique_ptr<Runner> session(const std::string& weights) const {
     return std::make_unique<Runner>(model_, weights);
   }
@@ -306,6 +308,8 @@ void register_library(nb::module_& m) {
   nb::class_<Library>(m, "Library", "A compiled model in a shared library.")
       .def(nb::init<const std::string&, const std::string&>(), "path"_a, "symbol"_a = "pysofie_get_model")
       .def_prop_ro("description", &Library::description, "JSON: name, target, inputs, outputs, symbols.")
+      .def_prop_ro("address", &Library::address,
+                   "Where the model's table (pysofie_model) lies; valid as long as the library lives.")
       .def("session", &Library::session, "weights"_a, "A runner with memory of its own.");
 
   nb::class_<Runner>(m, "Runner", "One session of a compiled model; arrays must be dense and row-major.")

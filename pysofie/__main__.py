@@ -1,0 +1,5 @@
+"""``python -m pysofie`` is the command line."""
+
+from pysofie.cli import main
+
+main()

@@ -1,0 +1,188 @@
+"""From a model to a session: generate code, compile it, keep the result."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pysofie import cache as compiled
+from pysofie.errors import CompileError, UnsupportedError
+from pysofie.importers import as_source
+
+if TYPE_CHECKING:
+    from pysofie.importers import Dims, ModelLike, Source
+    from pysofie.session import Session
+    from pysofie.toolchains import Toolchain
+
+
+@dataclass(frozen=True)
+class Options:
+    """What shapes the generated code, beside the model."""
+
+    target: str = "cpu"
+    profile: bool = False
+    disabled_passes: tuple[str, ...] = ()
+
+
+def compile(
+    source: ModelLike,
+    *,
+    target: str = "cpu",
+    precision: str = "float32",
+    compiler: str | None = None,
+    cache: bool = True,
+    profile: bool = False,
+    dims: Dims | None = None,
+    name: str | None = None,
+    disabled_passes: Sequence[str] = (),
+) -> Session:
+    """Compile a model and load the result.
+
+    Parameters
+    ----------
+    source : Model, path, bytes or onnx.ModelProto
+        As for `pysofie.load`, which also explains `dims` and `name`.
+    target : {"cpu", "sycl", "alpaka"}
+        What to generate code for.
+    precision : {"float32"}
+        The least precision to compute in. A model computes in the types it states, so that float64 stays
+        float64.
+    compiler : str, optional
+        A command; by default ``$CXX``, else the system's compiler.
+    cache : bool
+        Whether to keep the result, and to take one that was kept.
+    profile : bool
+        Whether to time every kernel; see `Session.profile`.
+    dims, name : optional
+        See `pysofie.load`.
+    disabled_passes : sequence of str
+        Optimisations to leave out, by name, for the search of faults.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    InvalidModelError, UnsupportedError, ShapeError
+        As `pysofie.load`.
+    CompileError
+        There is no compiler, or it refused the code.
+
+    Examples
+    --------
+    >>> session = pysofie.compile("model.onnx", dims={"batch": 1})  # doctest: +SKIP
+    >>> y = session(x)  # doctest: +SKIP
+    """
+    from pysofie import _core, toolchains
+    from pysofie.session import Session
+
+    if precision != "float32":
+        raise UnsupportedError(f"precision {precision!r} is not available; there is 'float32'")
+    options = Options(target, profile, tuple(disabled_passes))
+    toolchain = toolchains.find(target, compiler)
+    model = as_source(source, dims=dims, name=name)
+
+    def make(folder: Path) -> None:
+        build([model], options, toolchain, folder)
+
+    folder = compiled.fetch(_key([model], options, toolchain), make) if cache else compiled.make_private(make)
+    return Session(_core.Library(str(folder / "model.so"), entry_point(0)), folder / "0.dat")
+
+
+def compile_many(
+    sources: Sequence[ModelLike], *, target: str = "cpu", compiler: str | None = None
+) -> list[Session]:
+    """Compile many small models in one go, which is much faster than one by one.
+
+    Parameters
+    ----------
+    sources : sequence of Model, path, bytes or onnx.ModelProto
+        As for `pysofie.load`.
+    target, compiler
+        As for `compile`.
+
+    Returns
+    -------
+    list of Session
+        One for each source, in order.
+
+    Raises
+    ------
+    Error
+        As `compile`, if any of the models fails.
+    """
+    from pysofie import _core, toolchains
+    from pysofie.session import Session
+
+    options = Options(target)
+    toolchain = toolchains.find(target, compiler)
+    models = [as_source(source) for source in sources]
+    folder = compiled.fetch(
+        _key(models, options, toolchain), lambda folder: build(models, options, toolchain, folder)
+    )
+    return [
+        Session(_core.Library(str(folder / "model.so"), entry_point(i)), folder / f"{i}.dat")
+        for i in range(len(models))
+    ]
+
+
+def entry_point(index: int) -> str:
+    """The name of the function that the library exports for its `index`-th model."""
+    return f"pysofie_get_model_{index}"
+
+
+def build(models: Sequence[Source], options: Options, toolchain: Toolchain, folder: Path) -> None:
+    """Generate code for models and compile it into one library.
+
+    Parameters
+    ----------
+    models : sequence of Source
+        What to compile.
+    options : Options
+        How to generate code.
+    toolchain : Toolchain
+        How to compile it.
+    folder : pathlib.Path
+        Receives ``model.so`` and, for the model at place i, ``i.hxx`` and ``i.dat``.
+
+    Raises
+    ------
+    CompileError
+        The generated code was refused; it is kept, and the error says where.
+    """
+    from pysofie import debug
+
+    lines = ["#define PYSOFIE_SHARED_LIBRARY"]
+    for i, source in enumerate(models):
+        files = debug.generate(source.load(), options)
+        for file, content in files.items():
+            (folder / f"{i}{Path(file).suffix}").write_bytes(content)
+        lines += [
+            "#undef PYSOFIE_GET_MODEL",
+            f"#define PYSOFIE_GET_MODEL {entry_point(i)}",
+            f'#include "{i}.hxx"',
+        ]
+    unit = folder / "model.cpp"
+    unit.write_text("\n".join(lines) + "\n")
+    try:
+        toolchain.build(unit, folder / "model.so")
+    except CompileError as error:
+        kept = Path(tempfile.mkdtemp(prefix="pysofie-failed-"))
+        shutil.copytree(folder, kept, dirs_exist_ok=True)
+        raise CompileError(
+            f"{error}\nThe generated code is kept in {kept}", log=error.log, source=kept
+        ) from error
+
+
+def _key(models: Sequence[Source], options: Options, toolchain: Toolchain) -> str:
+    from pysofie import __version__, _core
+
+    core = os.stat(_core.__file__)
+    parts = [__version__, core.st_size, core.st_mtime_ns, options, toolchain.identity()]
+    return compiled.key(*parts, *(model.digest for model in models))

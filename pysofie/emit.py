@@ -1,0 +1,79 @@
+"""Generated code written to a folder, for C++ programs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pysofie.compile import Options
+from pysofie.importers import as_source
+
+if TYPE_CHECKING:
+    from pysofie.importers import Dims, ModelLike
+
+
+def emit(
+    source: ModelLike,
+    directory: str | os.PathLike[str] = ".",
+    *,
+    target: str = "cpu",
+    weights: str = "file",
+    profile: bool = False,
+    dims: Dims | None = None,
+    name: str | None = None,
+) -> list[Path]:
+    """Write the C++ code of a model.
+
+    Parameters
+    ----------
+    source : Model, path, bytes or onnx.ModelProto
+        As for `pysofie.load`, which also explains `dims` and `name`.
+    directory : path
+        Where to; made if it is not there.
+    target : {"cpu", "sycl", "alpaka"}
+        What to generate code for.
+    weights : {"file", "inline"}
+        Whether the weights go to ``<name>.dat`` or into the header.
+    profile : bool
+        Whether the code times its kernels.
+    dims, name : optional
+        See `pysofie.load`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files: ``<name>.hxx``, and ``<name>.dat`` unless the weights are inline. A file that was there
+        is replaced as a whole; if anything fails, nothing is written.
+
+    Raises
+    ------
+    InvalidModelError, UnsupportedError, ShapeError
+        As `pysofie.load`.
+    """
+    from pysofie import debug, toolchains
+
+    toolchains.check_target(target)
+    if weights not in ("file", "inline"):
+        raise ValueError(f"weights={weights!r}: must be 'file' or 'inline'")
+    model = as_source(source, dims=dims, name=name).load()
+    files = debug.generate(model, Options(target, profile), weights=weights)
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    return [_replace(folder / file, content) for file, content in sorted(files.items())]
+
+
+def _replace(path: Path, content: bytes) -> Path:
+    descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(scratch, 0o666 & ~umask)
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+    return path

@@ -1,0 +1,345 @@
+"""ONNX files: parsed and checked by the official package, then handed to the core as they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+import onnx.checker
+import onnx.inliner
+from google.protobuf.message import DecodeError
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
+
+from pysofie.errors import InvalidModelError, ShapeError, UnsupportedError
+from pysofie.importers import external
+from pysofie.importers.tensors import byte_size, checked_dims, densify, dtype_name, unpack
+from pysofie.model import Model, Tensor
+
+if TYPE_CHECKING:
+    from onnx import TypeProto
+
+    from pysofie._core import Graph
+
+# More nodes than any network has; local functions that call each other can ask for exponentially many.
+_MAX_NODES = 1_000_000
+
+_SCALARS = {AttributeProto.FLOAT: "f", AttributeProto.INT: "i", AttributeProto.STRING: "s"}
+_LISTS = {AttributeProto.FLOATS: "floats", AttributeProto.INTS: "ints", AttributeProto.STRINGS: "strings"}
+
+
+@dataclass
+class CheckedModel:
+    """A well-formed model without functions or external data.
+
+    Attributes
+    ----------
+    proto : onnx.ModelProto
+        The model.
+    external_data : list of str
+        Digests of the external data that was read into it.
+    complaint : str
+        What the checker said about an operator that it does not know, else empty.
+    """
+
+    proto: ModelProto
+    external_data: list[str]
+    complaint: str
+
+
+def parse(content: bytes, folder: Path | None) -> CheckedModel:
+    """Parse, complete and check a serialised model.
+
+    Parameters
+    ----------
+    content : bytes
+        A serialised ``onnx.ModelProto``.
+    folder : pathlib.Path or None
+        Where external data may lie.
+
+    Raises
+    ------
+    InvalidModelError
+        It is not a well-formed ONNX model.
+    """
+    try:
+        proto = ModelProto.FromString(content)
+        if not content or not proto.HasField("graph") or not proto.opset_import:
+            raise InvalidModelError("this is not an ONNX model: it has no graph, or no operator sets")
+        external_data = [
+            external.read_into(tensor, folder, byte_size(tensor))
+            for tensor in _tensors(proto)
+            if tensor.data_location == TensorProto.EXTERNAL
+        ]
+        complaint = _check(proto)
+        if proto.functions:
+            _refuse_explosion(proto)
+            proto = onnx.inliner.inline_local_functions(proto)
+    except DecodeError as error:
+        raise InvalidModelError("this is not an ONNX model, or it is truncated") from error
+    except UnicodeDecodeError as error:
+        raise InvalidModelError(f"a name in the model is not UTF-8: {error}") from error
+    return CheckedModel(proto, external_data, complaint)
+
+
+def build(checked: CheckedModel, *, name: str | None, dims: Mapping[str, Any], digest: str) -> Model:
+    """Hand a checked model to the core.
+
+    Parameters
+    ----------
+    checked : CheckedModel
+        From `parse`.
+    name : str or None
+        A wish for the name of the model.
+    dims : mapping
+        Values and bounds of symbols.
+    digest : str
+        Identifies the content.
+
+    Raises
+    ------
+    InvalidModelError, UnsupportedError, ShapeError
+        As `pysofie.load`.
+    """
+    from pysofie import _core
+
+    proto = checked.proto
+    builder = _Builder(proto, dims)
+    graph = builder.graph(proto.graph, _core.sanitize(name or proto.graph.name or "model"))
+    builder.finish(graph)
+    graph.analyse()
+    if checked.complaint:
+        raise InvalidModelError(checked.complaint)
+    return Model(
+        name=_core.sanitize(name or proto.graph.name or "model"),
+        inputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.inputs),
+        outputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.outputs),
+        metadata=_metadata(proto),
+        graph=graph,
+        digest=digest,
+    )
+
+
+def _metadata(proto: ModelProto) -> dict[str, str]:
+    fields = {
+        "producer": f"{proto.producer_name} {proto.producer_version}".strip(),
+        "domain": proto.domain,
+        "description": proto.doc_string,
+    }
+    stated = {key: value for key, value in fields.items() if value}
+    return stated | {entry.key: entry.value for entry in proto.metadata_props}
+
+
+# --- checks -----------------------------------------------------------------------------------------------
+
+
+def _check(proto: ModelProto) -> str:
+    """Return the complaint if it is about an unknown operator: the core lists all of those at once."""
+    try:
+        onnx.checker.check_model(proto)
+    except onnx.checker.ValidationError as error:
+        text = str(error).split("\n\n==> Context")[0].strip()
+        if "No Op registered for" in text:
+            return text
+        raise InvalidModelError(f"the ONNX checker refuses the model: {text}") from error
+    except (ValueError, RuntimeError) as error:
+        raise InvalidModelError(f"the ONNX checker cannot read the model: {error}") from error
+    return ""
+
+
+def _graphs(nodes: Any) -> Iterator[GraphProto]:
+    for node in nodes:
+        for attribute in node.attribute:
+            for graph in (attribute.g,) if attribute.HasField("g") else attribute.graphs:
+                yield graph
+                yield from _graphs(graph.node)
+
+
+def _tensors(proto: ModelProto) -> Iterator[TensorProto]:
+    """All constants of a model, those of subgraphs, functions and attributes included."""
+    bodies = [proto.graph.node, *(function.node for function in proto.functions)]
+    graphs = [proto.graph, *(graph for nodes in bodies for graph in _graphs(nodes))]
+    for graph in graphs:
+        yield from graph.initializer
+        for sparse in graph.sparse_initializer:
+            yield from (sparse.values, sparse.indices)
+    for nodes in (*(graph.node for graph in graphs), *(function.node for function in proto.functions)):
+        for node in nodes:
+            for attribute in node.attribute:
+                yield from _attribute_tensors(attribute)
+
+
+def _attribute_tensors(attribute: AttributeProto) -> Iterator[TensorProto]:
+    if attribute.HasField("t"):
+        yield attribute.t
+    yield from attribute.tensors
+    if attribute.HasField("sparse_tensor"):
+        yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
+
+
+def _refuse_explosion(proto: ModelProto) -> None:
+    """Refuse local functions that call themselves, or that would be written out without end."""
+    functions = {(f.domain, f.name): f for f in proto.functions}
+    sizes: dict[tuple[str, str], int] = {}
+    open_calls: set[tuple[str, str]] = set()
+
+    def size_of_nodes(nodes: Any) -> int:
+        total = sum(size_of_nodes(graph.node) for graph in _graphs(nodes))
+        for node in nodes:
+            key = (node.domain, node.op_type)
+            total += size_of_function(key) if key in functions else 1
+        return total
+
+    def size_of_function(key: tuple[str, str]) -> int:
+        if key in open_calls:
+            raise InvalidModelError(f"the local function {key[1]!r} calls itself")
+        if key not in sizes:
+            open_calls.add(key)
+            sizes[key] = size_of_nodes(functions[key].node)
+            open_calls.discard(key)
+        return sizes[key]
+
+    size = size_of_nodes(proto.graph.node)
+    if size > _MAX_NODES:
+        raise InvalidModelError(f"with its local functions written out the model has {size} nodes")
+
+
+# --- to the core ------------------------------------------------------------------------------------------
+
+
+class _Builder:
+    """Writes graphs of an ONNX model into graphs of the core."""
+
+    def __init__(self, proto: ModelProto, dims: Mapping[str, Any]) -> None:
+        self.opsets = {entry.domain: entry.version for entry in proto.opset_import}
+        self.dims = dims
+        self.symbols: list[str] = []
+        self.taken = {
+            dim.dim_param for value in proto.graph.input for dim in value.type.tensor_type.shape.dim
+        }
+
+    def graph(self, source: GraphProto, name: str, *, top: bool = True) -> Graph:
+        from pysofie import _core
+
+        graph = _core.Graph(name, self.opsets)
+        constants = [*source.initializer, *map(densify, source.sparse_initializer)]
+        names = [tensor.name for tensor in constants]
+        # Before IR version 4 a constant had to be listed among the inputs too.
+        inputs = [value for value in source.input if value.name not in set(names)]
+        self._refuse_duplicates([*names, *(value.name for value in inputs)])
+        for value in inputs:
+            if top:
+                graph.add_input(value.name, *self._input_type(value.name, value.type))
+            else:
+                graph.add_input(value.name, *self._body_input_type(value.type))
+        for tensor in constants:
+            graph.add_initializer(tensor.name, *unpack(tensor))
+        for node in source.node:
+            self._node(graph, node)
+        for value in source.output:
+            graph.add_output(value.name)
+        return graph
+
+    def finish(self, graph: Graph) -> None:
+        """Apply the bounds of symbols, and refuse those that the model does not have."""
+        unknown = sorted(set(self.dims) - set(self.symbols))
+        if unknown:
+            raise ShapeError(
+                f"dims names {', '.join(map(repr, unknown))}; the dynamic dims of this model are "
+                f"{', '.join(map(repr, dict.fromkeys(self.symbols))) or 'none'}"
+            )
+        for symbol, value in self.dims.items():
+            if isinstance(value, tuple):
+                graph.set_bounds(symbol, *value)
+
+    @staticmethod
+    def _refuse_duplicates(names: list[str]) -> None:
+        seen: set[str] = set()
+        for name in names:
+            if name in seen:
+                raise InvalidModelError(f"two inputs or constants are named {name!r}")
+            seen.add(name)
+
+    def _input_type(self, name: str, kind: TypeProto) -> tuple[str, list[int | str]]:
+        if kind.WhichOneof("value") != "tensor_type":
+            raise UnsupportedError(f"input {name!r} is a {kind.WhichOneof('value')}; only tensors are taken")
+        dtype = dtype_name(kind.tensor_type.elem_type)
+        if dtype == "string":
+            raise UnsupportedError(f"input {name!r} holds strings; encode them before the model")
+        if not kind.tensor_type.HasField("shape"):
+            raise UnsupportedError(
+                f"input {name!r} does not say how many dims it has; write its shape into the file, "
+                "for example with onnx.tools.update_model_dims"
+            )
+        dims = kind.tensor_type.shape.dim
+        checked_dims([dim.dim_value for dim in dims if dim.HasField("dim_value")], name)
+        return dtype, [self._dim(name, axis, dim) for axis, dim in enumerate(dims)]
+
+    def _dim(self, name: str, axis: int, dim: Any) -> int | str:
+        if dim.HasField("dim_value"):
+            return int(dim.dim_value)
+        symbol = str(dim.dim_param) or self._fresh(f"{name}_dim{axis}")
+        self.symbols.append(symbol)
+        value = self.dims.get(symbol)
+        return value if isinstance(value, int) else symbol
+
+    def _fresh(self, wish: str) -> str:
+        symbol = wish
+        while symbol in self.taken:
+            symbol += "_"
+        self.taken.add(symbol)
+        return symbol
+
+    @staticmethod
+    def _body_input_type(kind: TypeProto) -> tuple[str, list[int | str]]:
+        """The type of a subgraph's input; the operator that owns the subgraph knows better."""
+        tensor = kind.tensor_type
+        dtype = dtype_name(tensor.elem_type) if tensor.elem_type else ""
+        return dtype, [d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim]
+
+    def _node(self, graph: Graph, node: NodeProto) -> None:
+        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+            graph.add_initializer(node.output[0], *unpack(_constant(node)))
+            return
+        attributes = {attribute.name: self._attribute(node, attribute) for attribute in node.attribute}
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        graph.add_node(node.op_type, domain, node.name, list(node.input), list(node.output), attributes)
+
+    def _attribute(self, node: NodeProto, attribute: AttributeProto) -> Any:
+        if attribute.type in _SCALARS:
+            return getattr(attribute, _SCALARS[attribute.type])
+        if attribute.type in _LISTS:
+            return list(getattr(attribute, _LISTS[attribute.type]))
+        if attribute.type == AttributeProto.TENSOR:
+            return ("tensor", *unpack(attribute.t))
+        if attribute.type == AttributeProto.GRAPH:
+            return self.graph(attribute.g, attribute.g.name, top=False)
+        kind = AttributeProto.AttributeType.Name(attribute.type)
+        raise UnsupportedError(
+            f"node {node.name!r} ({node.op_type}): attribute {attribute.name!r} of kind {kind} is not taken"
+        )
+
+
+def _constant(node: NodeProto) -> TensorProto:
+    """The value of a Constant node, in whichever of its attributes it lies."""
+    attribute = node.attribute[0]
+    name = node.output[0]
+    if attribute.name == "sparse_value":
+        attribute.sparse_tensor.values.name = name
+        return densify(attribute.sparse_tensor)
+    if attribute.name == "value":
+        tensor = TensorProto()
+        tensor.CopyFrom(attribute.t)
+        tensor.name = name
+        return tensor
+    if attribute.name in ("value_float", "value_int"):
+        value = onnx.helper.get_attribute_value(attribute)
+        kind = TensorProto.FLOAT if attribute.name == "value_float" else TensorProto.INT64
+        return onnx.helper.make_tensor(name, kind, [], [value])
+    if attribute.name in ("value_floats", "value_ints"):
+        values = onnx.helper.get_attribute_value(attribute)
+        kind = TensorProto.FLOAT if attribute.name == "value_floats" else TensorProto.INT64
+        return onnx.helper.make_tensor(name, kind, [len(values)], values)
+    raise UnsupportedError(f"node {node.name!r} (Constant): {attribute.name} is not taken")

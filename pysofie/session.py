@@ -1,0 +1,292 @@
+"""A compiled model that is called with arrays."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from pysofie.errors import ShapeError
+from pysofie.model import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysofie._core import Library, Runner
+
+    Array = NDArray[Any]
+
+
+class Session:
+    """A compiled model, made by `pysofie.compile`.
+
+    Call it with one array for each input, in order or by name; it returns an array, or a named tuple if the
+    model has several outputs. It may be called from many threads at once: each has memory of its own, and
+    the weights are shared. The GIL is released while the model runs.
+
+    Arrays are taken as they are if they are dense, row-major and of the model's dtype, and copied if not.
+    A dtype that converts without loss is converted (float32 for a float64 input, int16 for an int64 input);
+    any other is refused, so that precision is never lost in silence: write ``x.astype("float32")``. Lists and
+    Python's own numbers have no dtype and take that of the model.
+
+    Attributes
+    ----------
+    name, target : str
+        What was compiled, and for what.
+    inputs, outputs : tuple of Tensor
+        Names, dtypes and shapes.
+    symbols : list of str
+        The dims that the shapes of the inputs decide, in the order in which a runner takes them.
+    library : pysofie._core.Library
+        The compiled code.
+    weights : pathlib.Path
+        The weights file.
+    """
+
+    def __init__(self, library: Library, weights: Path) -> None:
+        description = json.loads(library.description)
+        self.name: str = description["name"]
+        self.target: str = description["target"]
+        self.inputs = _tensors(description["inputs"])
+        self.outputs = _tensors(description["outputs"])
+        self.symbols: list[str] = description["symbols"]
+        self.library = library
+        self.weights = weights
+        self._threads = threading.local()
+        self._result = _result_type(self.outputs)
+        self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in self.inputs)
+        # The first runner is made here, so that a broken weights file is reported here.
+        self._threads.state = _State(self)
+
+    def __call__(self, *arrays: Any, **named: Any) -> Any:
+        """Compute the outputs.
+
+        Parameters
+        ----------
+        *arrays, **named : array_like
+            The inputs, in order or by name.
+
+        Returns
+        -------
+        numpy.ndarray or named tuple of numpy.ndarray
+            The output, or all of them.
+
+        Raises
+        ------
+        ShapeError
+            Name, dtype, rank or dim of an input does not fit; the message names the input, what came and
+            what is expected.
+        IndexError
+            The model computed an index that lies outside its tensor.
+        """
+        if named or len(arrays) != len(self.inputs):
+            arrays = tuple(self._bind(arrays, named))
+        outputs = self._compute(arrays)
+        return outputs[0] if self._result is None else self._result(*outputs)
+
+    def run(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
+        """Compute the outputs from a dict.
+
+        Parameters
+        ----------
+        feeds : dict of str to array_like
+            The inputs by name, as in the model file.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            The outputs by name.
+
+        Raises
+        ------
+        ShapeError, IndexError
+            As a call.
+        """
+        outputs = self._compute(self._bind((), feeds))
+        return {tensor.name: array for tensor, array in zip(self.outputs, outputs, strict=True)}
+
+    def benchmark(self, feeds: Any, repeat: int = 1000) -> NDArray[np.uint64]:
+        """Time calls of the model in a loop inside C++.
+
+        Parameters
+        ----------
+        feeds : dict, sequence of arrays, or array
+            The inputs.
+        repeat : int
+            How often to run.
+
+        Returns
+        -------
+        numpy.ndarray of uint64, shape (repeat,)
+            The duration of each call in nanoseconds.
+
+        Raises
+        ------
+        ShapeError, IndexError
+            As a call.
+        """
+        if repeat < 1:
+            raise ValueError(f"repeat={repeat}: must be at least 1")
+        if isinstance(feeds, Mapping):
+            arrays = self._bind((), feeds)
+        else:
+            arrays = self._bind(feeds if isinstance(feeds, (tuple, list)) else (feeds,), {})
+        state = self._state()
+        ready = self._ready(arrays)
+        state.prepare(tuple(array.shape for array in ready), self)
+        return state.runner.benchmark(ready, state.new_outputs(), repeat)
+
+    def clone(self) -> Session:
+        """Make a session with memory of its own that shares code and weights; it costs microseconds."""
+        return Session(self.library, self.weights)
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes that this thread holds for intermediate tensors."""
+        return int(self._state().runner.arena_bytes)
+
+    def profile(self) -> list[tuple[str, int, int]]:
+        """Label, nanoseconds and calls of each kernel in this thread; empty without ``profile=True``."""
+        return self._state().runner.profile()
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(map(str, self.inputs))
+        outputs = ", ".join(map(str, self.outputs))
+        return f"<pysofie.Session {self.name} on {self.target}: ({inputs}) -> ({outputs})>"
+
+    # --- the way of a call ------------------------------------------------------------------------------
+
+    def _compute(self, arrays: Sequence[Any]) -> list[Array]:
+        state = self._state()
+        for array, dtype in zip(arrays, self._dtypes, strict=True):
+            if type(array) is not np.ndarray or array.dtype != dtype or not array.flags.carray:
+                arrays = self._ready(arrays)
+                break
+        shapes = tuple([array.shape for array in arrays])
+        if shapes != state.shapes:
+            state.prepare(shapes, self)
+        outputs = state.new_outputs()
+        state.runner.run(arrays, outputs)
+        return outputs
+
+    def _state(self) -> _State:
+        try:
+            return cast(_State, self._threads.state)
+        except AttributeError:
+            state = self._threads.state = _State(self)
+            return state
+
+    def _bind(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
+        """Put the inputs in order."""
+        names = [tensor.name for tensor in self.inputs]
+        given = dict(zip(names, arrays, strict=False))
+        unknown = [name for name in named if name not in names]
+        if (
+            len(arrays) > len(names)
+            or unknown
+            or set(given) & set(named)
+            or len(given) + len(named) < len(names)
+        ):
+            came = [*(f"#{i}" for i in range(len(arrays))), *map(repr, named)]
+            raise ShapeError(
+                f"{self.name}: expected the inputs {', '.join(map(str, self.inputs))}; "
+                f"got {', '.join(came) or 'none'}"
+            )
+        given.update(named)
+        return [given[name] for name in names]
+
+    def _ready(self, arrays: Sequence[Any]) -> list[Array]:
+        """Arrays as the model takes them."""
+        return [
+            _as_input(array, tensor, dtype)
+            for array, tensor, dtype in zip(arrays, self.inputs, self._dtypes, strict=True)
+        ]
+
+    def _bind_symbols(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
+        """Read the values of the symbols off the shapes of the inputs."""
+        values: dict[str, tuple[int, str]] = {}
+        for tensor, shape in zip(self.inputs, shapes, strict=True):
+            if len(shape) != len(tensor.shape):
+                raise ShapeError(
+                    f"input {tensor.name!r} has {len(shape)} dims {shape}; "
+                    f"expected {len(tensor.shape)}: {tensor}"
+                )
+            for axis, (expected, dim) in enumerate(zip(tensor.shape, shape, strict=True)):
+                if isinstance(expected, str):
+                    known, where = values.setdefault(expected, (dim, tensor.name))
+                    reason = f"{expected}, which is {known} in input {where!r}"
+                else:
+                    known, reason = expected, str(expected)
+                if dim != known:
+                    raise ShapeError(
+                        f"input {tensor.name!r} has shape {shape}; dim {axis} should be {reason}: {tensor}"
+                    )
+        return [values[symbol][0] for symbol in self.symbols]
+
+
+class _State:
+    """What one thread needs: a runner, and the shapes that it is prepared for."""
+
+    def __init__(self, session: Session) -> None:
+        self.runner: Runner = session.library.session(str(session.weights))
+        self.shapes: tuple[tuple[int, ...], ...] | None = None
+        self.outputs: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
+        self.dtypes = [np.dtype(tensor.dtype) for tensor in session.outputs]
+
+    def prepare(self, shapes: tuple[tuple[int, ...], ...], session: Session) -> None:
+        """Make the runner ready for inputs of these shapes."""
+        self.shapes = None
+        self.runner.prepare(session._bind_symbols(shapes))
+        self.outputs = [
+            (tuple(shape), dtype)
+            for shape, dtype in zip(self.runner.output_shapes(), self.dtypes, strict=True)
+        ]
+        self.shapes = shapes
+
+    def new_outputs(self) -> list[Array]:
+        return [np.empty(shape, dtype) for shape, dtype in self.outputs]
+
+
+def _as_input(value: Any, tensor: Tensor, dtype: np.dtype[Any]) -> Array:
+    """Convert what came into an array that the model takes.
+
+    Raises
+    ------
+    ShapeError
+        It is no array, or its dtype does not convert without loss.
+    """
+    untyped = isinstance(value, (bool, int, float, list, tuple))
+    try:
+        if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
+            array = np.from_dlpack(value)
+        else:
+            array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise ShapeError(
+            f"input {tensor.name!r} cannot be made an array: {error}; expected {tensor}"
+        ) from error
+    if not np.can_cast(array.dtype, dtype, "same_kind" if untyped else "safe"):
+        remedy = "" if array.dtype.kind in "OSUV" else f"; if you mean it, pass x.astype({tensor.dtype!r})"
+        raise ShapeError(f"input {tensor.name!r} has dtype {array.dtype}; expected {tensor}{remedy}")
+    return np.require(array, dtype, ["C", "A"])
+
+
+def _tensors(entries: list[dict[str, Any]]) -> tuple[Tensor, ...]:
+    return tuple(Tensor(entry["name"], entry["dtype"], tuple(entry["shape"])) for entry in entries)
+
+
+def _result_type(outputs: Sequence[Tensor]) -> Any:
+    """The named tuple of several outputs; names that are no identifiers are made some."""
+    if len(outputs) == 1:
+        return None
+    fields: list[str] = []
+    for tensor in outputs:
+        name = "".join(c if c.isalnum() else "_" for c in tensor.name).strip("_")
+        field = name if name.isidentifier() else f"output_{name}"
+        fields.append(field if field not in fields else f"{field}_{len(fields)}")
+    return namedtuple("Outputs", fields, rename=True)

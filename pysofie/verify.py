@@ -1,0 +1,215 @@
+"""A compiled model against onnxruntime, on random inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pysofie.errors import Error
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.table import Table
+
+    from pysofie.importers import Dims, ModelLike
+    from pysofie.session import Session
+
+# The largest relative difference that is accepted, by the dtype of the output. Where a model computes in
+# float32, differences are taken relative to the largest value of the output.
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How one output differs for inputs of one size.
+
+    Attributes
+    ----------
+    output, dtype : str
+        Which output.
+    size : dict of str to int
+        The values of the symbols.
+    max_abs, max_rel : float
+        The largest difference, as it is and relative to the largest value of the output.
+    max_ulp : float
+        The largest difference in units of the last place of the value.
+    ok : bool
+        Whether it is within the tolerance; integers must be equal.
+    """
+
+    output: str
+    dtype: str
+    size: dict[str, int]
+    max_abs: float
+    max_rel: float
+    max_ulp: float
+    ok: bool
+
+
+def verify(
+    source: ModelLike,
+    *,
+    sizes: Sequence[int] = (1, 2, 7, 64),
+    seed: int = 0,
+    target: str = "cpu",
+    dims: Dims | None = None,
+    tolerance: float | None = None,
+) -> list[Comparison]:
+    """Compare a compiled model with onnxruntime on random inputs.
+
+    Parameters
+    ----------
+    source : path, bytes or onnx.ModelProto
+        As for `pysofie.load`.
+    sizes : sequence of int
+        The values that all symbols take, one after the other; a model without symbols runs once.
+    seed : int
+        Of the random numbers: normal for floats, 0 or 1 for integers and bools.
+    target : {"cpu", "sycl", "alpaka"}
+        What code to generate.
+    dims : dict, optional
+        See `pysofie.load`.
+    tolerance : float, optional
+        The largest relative difference that is accepted, by default `TOLERANCE`.
+
+    Returns
+    -------
+    list of Comparison
+        One for every output and size.
+
+    Raises
+    ------
+    Error
+        onnxruntime is not installed, or the source is not ONNX; or as `pysofie.compile`.
+    """
+    import numpy as np
+
+    from pysofie.compile import compile
+    from pysofie.importers import as_source
+
+    reference = _reference(source)
+    session = compile(as_source(source, dims=dims).load(), target=target)
+    rng = np.random.default_rng(seed)
+    results = []
+    for size in _sizes(session, sizes, dims or {}):
+        feeds = {
+            t.name: random_array(rng, t.dtype, [size.get(str(d), d) for d in t.shape]) for t in session.inputs
+        }
+        expected = dict(
+            zip([o.name for o in reference.get_outputs()], reference.run(None, feeds), strict=True)
+        )
+        for name, array in session.run(feeds).items():
+            results.append(compare(name, size, array, np.asarray(expected[name]), tolerance))
+    return results
+
+
+def compare(
+    name: str,
+    size: dict[str, int],
+    array: NDArray[Any],
+    expected: NDArray[Any],
+    tolerance: float | None = None,
+) -> Comparison:
+    """Measure how an output differs from what is expected.
+
+    Parameters
+    ----------
+    name : str
+        The output.
+    size : dict of str to int
+        The values of the symbols.
+    array, expected : numpy.ndarray
+        What came and what should have come; a different shape or dtype is never ok.
+    tolerance : float, optional
+        The largest relative difference that is accepted.
+    """
+    import numpy as np
+
+    if array.shape != expected.shape or array.dtype != expected.dtype:
+        return Comparison(name, str(array.dtype), size, np.inf, np.inf, np.inf, False)
+    if array.dtype.kind != "f":
+        equal = bool(np.array_equal(array, expected))
+        difference = np.abs(array.astype(float) - expected.astype(float)).max(initial=0.0)
+        return Comparison(name, str(array.dtype), size, float(difference), 0.0, 0.0, equal)
+    same = (array == expected) | (np.isnan(array) & np.isnan(expected))
+    finite = np.isfinite(array) & np.isfinite(expected)
+    difference = np.abs(np.subtract(array, expected, where=finite, out=np.zeros_like(array)))
+    scale = float(np.abs(expected, where=finite, out=np.zeros_like(array)).max(initial=0.0))
+    spacing = np.spacing(np.abs(np.where(finite, expected, 1)))
+    max_abs = float(difference.max(initial=0.0))
+    max_rel = max_abs / scale if scale > 0 else max_abs
+    accepted = TOLERANCE[str(array.dtype)] if tolerance is None else tolerance
+    return Comparison(
+        output=name,
+        dtype=str(array.dtype),
+        size=size,
+        max_abs=max_abs,
+        max_rel=max_rel,
+        max_ulp=float((difference / spacing).max(initial=0.0)),
+        ok=bool(max_rel <= accepted and np.all(same | finite)),
+    )
+
+
+def table(results: Sequence[Comparison]) -> Table:
+    """Comparisons as a table for `rich`."""
+    from rich.table import Table
+
+    table = Table(
+        "output", "dtype", "size", "max abs", "max rel", "max ulp", "", title="pysofie - onnxruntime"
+    )
+    for row in results:
+        size = ", ".join(f"{symbol}={value}" for symbol, value in row.size.items())
+        numbers = (f"{row.max_abs:.2e}", f"{row.max_rel:.2e}", f"{row.max_ulp:.1f}")
+        verdict = "[green]ok[/]" if row.ok else "[red]differs[/]"
+        table.add_row(_plain(row.output), row.dtype, _plain(size), *numbers, verdict)
+    return table
+
+
+def _plain(text: str) -> str:
+    """Text of a model must not be read as markup."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _reference(source: ModelLike) -> Any:
+    from pysofie.model import Model
+
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise Error("verify needs onnxruntime: pip install 'pysofie[verify]'") from error
+    if isinstance(source, Model):
+        raise Error("verify needs the model's ONNX content: give the path, bytes or onnx.ModelProto")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    content = source.SerializeToString() if hasattr(source, "SerializeToString") else source
+    return onnxruntime.InferenceSession(
+        content if isinstance(content, bytes) else str(content), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _sizes(session: Session, sizes: Sequence[int], dims: Dims) -> list[dict[str, int]]:
+    """The values of the symbols, within their bounds."""
+    symbols = list(dict.fromkeys(d for t in session.inputs for d in t.shape if isinstance(d, str)))
+    if not symbols:
+        return [{}]
+    result = []
+    for size in sizes:
+        values = {}
+        for symbol in symbols:
+            bounds = dims.get(symbol)
+            low, high = bounds if isinstance(bounds, tuple) else (size, size)
+            values[symbol] = min(max(size, low), high)
+        if values not in result:
+            result.append(values)
+    return result
+
+
+def random_array(rng: np.random.Generator, dtype: str, shape: Sequence[Any]) -> NDArray[Any]:
+    if dtype.startswith("float"):
+        return rng.standard_normal(shape).astype(dtype)
+    return rng.integers(0, 2, shape).astype(dtype)
