@@ -1,0 +1,315 @@
+"""Models as columns of an RDataFrame."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pysofie.compile import compile
+from pysofie.errors import Error, ShapeError, UnsupportedError
+from pysofie.importers import as_source
+from rdf_helpers import adapter, cling, hook
+from rdf_helpers.columns import Binding, Columns, bind
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from pysofie.importers import ModelLike
+    from pysofie.model import Tensor
+    from pysofie.session import Session
+
+# What a column may hold, as ROOT spells it when type aliases are resolved.
+_ARITHMETIC = {"bool", "signed char", "float", "double"} | frozenset(
+    f"{sign}{size}" for sign in ("", "unsigned ") for size in ("char", "short", "int", "long", "long long")
+)
+
+# Data frames run the code of a compiled model after its functor is gone: such a library stays loaded.
+_kept_loaded: list[Session] = []
+
+
+def functor(
+    source: ModelLike, *, columns: Columns | None = None, output: str | int | None = None, **options: Any
+) -> Functor:
+    """Make of a model what ``Define`` takes as its second argument.
+
+    Parameters
+    ----------
+    source : Model, path, bytes or onnx.ModelProto
+        As for `pysofie.compile`.
+    columns : list of str, or dict of str to list of str, optional
+        The columns that feed the model: a list for its one input, a dict of input name -> list for several;
+        row-major in the input's shape. Left out, they are the features that the model's metadata names, else
+        the names of the inputs if each takes one value per event.
+    output : str or int, optional
+        Which output becomes the column; needed if the model has several.
+    **options
+        For `pysofie.compile`.
+
+    Returns
+    -------
+    Functor
+
+    Raises
+    ------
+    Error
+        ROOT is missing, or `columns` or `output` do not fit the model.
+    InvalidModelError, UnsupportedError, ShapeError, CompileError
+        As `pysofie.compile`.
+
+    Examples
+    --------
+    >>> score = pysofie.functor("higgs.onnx", columns=["m_jj", "m_bb"])  # doctest: +SKIP
+    >>> df = df.Define("score", score)  # doctest: +SKIP
+    """
+    hook.install()
+    return Functor(source, columns, output, options)
+
+
+class Functor(hook.Definition):
+    """A compiled model that can be given to ``Define`` and called on arrays; made by `pysofie.functor`.
+
+    All data frames that use a functor share one copy of the weights, and no two threads ever share a session.
+    It can be pickled: the other process compiles the model for its own processor.
+
+    Attributes
+    ----------
+    session : Session
+        The compiled model.
+    output : Tensor
+        The output that becomes the column.
+    """
+
+    def __init__(
+        self, source: ModelLike, columns: Columns | None, output: str | int | None, options: dict[str, Any]
+    ) -> None:
+        self._options = dict(options)
+        self._source = as_source(
+            source, dims=self._options.pop("dims", None), name=self._options.pop("name", None)
+        )
+        self._columns = columns
+        self.session: Session = compile(self._source, **self._options)
+        self._output = _choose(self.session.outputs, output)
+        self.output: Tensor = self.session.outputs[self._output]
+        self._models: dict[tuple[int, ...], Any] = {}
+        self._lock = threading.Lock()
+        if columns is not None:
+            self._bind(columns)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the functor reads, in the order of the model's inputs.
+
+        Raises
+        ------
+        Error
+            Neither the user nor the model says which.
+        """
+        return self._bind(self._columns).columns
+
+    def define(self, node: Any, method: str, name: str, columns: Sequence[str] | None) -> Any:
+        """Define a column; ``df.Define(name, functor)`` calls it.
+
+        Parameters
+        ----------
+        node : ROOT.RDF.RInterface
+            Where the column is wanted.
+        method : {"Define", "Redefine"}
+            What was called.
+        name : str
+            The column to make.
+        columns : sequence of str or None
+            Columns in place of the functor's own.
+
+        Returns
+        -------
+        ROOT.RDF.RInterface
+
+        Raises
+        ------
+        Error
+            A column is missing or does not hold numbers, or their count does not fit the model.
+        """
+        binding = self._bind(self._columns if columns is None else [str(column) for column in columns])
+        types = [_column_type(node, column, self.session.name) for column in binding.columns]
+        function = self._function(binding, types)
+        define = getattr(node, {"Define": "DefineSlot", "Redefine": "RedefineSlot"}[method])
+        return define[type(function)](name, function, binding.columns)
+
+    def __call__(self, *values: Any) -> NDArray[Any]:
+        """Score arrays, as a data frame scores events.
+
+        Parameters
+        ----------
+        *values : array_like
+            One array of shape ``(n_events,)`` for each column, or one of shape ``(n_events, n_columns)``.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape ``(n_events,)``, or ``(n_events, n_values)`` for an output of several values per event.
+
+        Raises
+        ------
+        ShapeError
+            The arrays are not as many as the columns, or differ in length.
+        """
+        table = _as_table(values)
+        binding = self._bind_count(len(table))
+        inputs, first = [], 0
+        for tensor, columns in binding.inputs:
+            rows = np.stack(table[first : first + len(columns)], axis=1).astype(tensor.dtype)
+            shape = tuple(binding.symbols[dim] if isinstance(dim, str) else dim for dim in tensor.shape)
+            inputs.append(rows.reshape(len(rows), *shape))
+            first += len(columns)
+        scores = self._score(inputs, binding)
+        return scores[:, 0] if scores.shape[1] == 1 else scores
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self._source.content:
+            raise Error("a functor of a loaded model cannot be pickled: make it of a path or of bytes")
+        options = self._options | {"name": self.session.name, "dims": self._source.dims}
+        return _rebuild, (self._source.content, self._columns, self._output, options)
+
+    def __repr__(self) -> str:
+        return f"<pysofie.Functor {self.session.name} -> {self.output}>"
+
+    # --- columns ----------------------------------------------------------------------------------------
+
+    def _bind(self, columns: Columns | None) -> Binding:
+        features = self._source.load().feature_names if columns is None else None
+        return bind(self.session.inputs, columns, features)
+
+    def _bind_count(self, count: int) -> Binding:
+        """Bind as the user said, else columns that have no name."""
+        if self._columns is None and len(self.session.inputs) == 1:
+            return bind(self.session.inputs, [f"#{i}" for i in range(count)])
+        binding = self._bind(self._columns)
+        if count != len(binding.columns):
+            raise ShapeError(
+                f"{self.session.name} takes {len(binding.columns)} columns, got {count}: {binding.columns}"
+            )
+        return binding
+
+    # --- RDataFrame -------------------------------------------------------------------------------------
+
+    def _function(self, binding: Binding, types: Sequence[str]) -> Any:
+        """The C++ function object for columns of these types."""
+        cling.declare_adapters()
+        results = self._results(binding)
+        template = adapter.write("NAME", binding, types, results)
+        name = f"pysofie_adapter_{hashlib.sha256(template.encode()).hexdigest()[:16]}"
+        cling.declare(f"#pragma cling optimize(3)\n{template.replace('NAME', name)}")
+        return getattr(cling.root(), name)(self._model(binding, results))
+
+    def _results(self, binding: Binding) -> list[adapter.Result]:
+        runner = self.session.library.session(str(self.session.weights))
+        runner.prepare([binding.symbols[symbol] for symbol in self.session.symbols])
+        return [
+            adapter.Result(tensor.dtype, math.prod(shape), index == self._output)
+            for index, (tensor, shape) in enumerate(
+                zip(self.session.outputs, runner.output_shapes(), strict=True)
+            )
+        ]
+
+    def _model(self, binding: Binding, results: Sequence[adapter.Result]) -> Any:
+        """The sessions that all threads of all event loops share, for these values of the symbols."""
+        root = cling.root()
+        symbols = tuple(binding.symbols[symbol] for symbol in self.session.symbols)
+        with self._lock:
+            if symbols not in self._models:
+                _, scratch = adapter.scratch_offsets(results)
+                _kept_loaded.append(self.session)
+                table = root.bind_object(self.session.library.address, "pysofie_model")
+                self._models[symbols] = root.std.make_shared["pysofie::rdf::Model"](
+                    table, self.session.name, str(self.session.weights), symbols, scratch
+                )
+            return self._models[symbols]
+
+    # --- arrays -----------------------------------------------------------------------------------------
+
+    def _score(self, inputs: list[NDArray[Any]], binding: Binding) -> NDArray[Any]:
+        """Scores of shape (n_events, n_values); `inputs` have the events in front of the model's own dims."""
+        batch = _batch_symbol(self.session.inputs, self.output)
+        if batch is not None:
+            outputs = self.session.run(self._feeds(array[:, 0] for array in inputs))
+            return outputs[self.output.name].reshape(len(inputs[0]), -1)
+        rows = [
+            self.session.run(self._feeds(array[event] for array in inputs))[self.output.name].ravel()
+            for event in range(len(inputs[0]))
+        ]
+        values = next(result.values for result in self._results(binding) if result.returned)
+        return np.array(rows, self.output.dtype).reshape(len(rows), values)
+
+    def _feeds(self, arrays: Any) -> dict[str, NDArray[Any]]:
+        return {tensor.name: array for tensor, array in zip(self.session.inputs, arrays, strict=True)}
+
+
+def _rebuild(source: bytes, columns: Columns | None, output: int, options: dict[str, Any]) -> Functor:
+    return functor(source, columns=columns, output=output, **options)
+
+
+def _choose(outputs: Sequence[Tensor], wanted: str | int | None) -> int:
+    """Position of the output that becomes the column."""
+    names = [tensor.name for tensor in outputs]
+    listed = ", ".join(f"'{name}'" for name in names)
+    if wanted is None:
+        if len(names) > 1:
+            raise Error(f"the model has several outputs: choose one with output=, of {listed}")
+        return 0
+    position = names.index(wanted) if wanted in names else wanted
+    if (
+        isinstance(position, bool)
+        or not isinstance(position, int)
+        or not -len(names) <= position < len(names)
+    ):
+        raise Error(f"output={wanted!r}: the model's outputs are {listed}")
+    return position % len(names)
+
+
+def _column_type(node: Any, column: str, model: str) -> str:
+    """C++ type of a column, if it holds one number per event."""
+    known = [str(name) for name in node.GetColumnNames()]
+    try:
+        spelled = str(node.GetColumnType(column))
+    except Exception as error:
+        close = difflib.get_close_matches(column, known, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else f"; it has {', '.join(known)}"
+        raise Error(
+            f"model '{model}' needs column '{column}', which the data frame does not have{hint}"
+        ) from error
+    resolved = str(cling.root().TClassEdit.ResolveTypedef(spelled))
+    if resolved not in _ARITHMETIC:
+        raise UnsupportedError(
+            f"column '{column}' is of type {spelled}; model '{model}' needs a number per event"
+        )
+    return resolved
+
+
+def _batch_symbol(inputs: Sequence[Tensor], output: Tensor) -> str | None:
+    """The symbol that leads every input and the output, and nothing else: events can be a batch."""
+    leading = {tensor.shape[0] if tensor.shape else 1 for tensor in [*inputs, output]}
+    symbol = leading.pop()
+    if leading or not isinstance(symbol, str):
+        return None
+    elsewhere = any(symbol in tensor.shape[1:] for tensor in inputs)
+    return None if elsewhere else symbol
+
+
+def _as_table(values: Sequence[Any]) -> list[NDArray[Any]]:
+    """Columns of shape (n_events,)."""
+    if len(values) == 1 and np.ndim(values[0]) == 2:
+        return list(np.asarray(values[0]).T)
+    table = [np.atleast_1d(np.asarray(value)) for value in values]
+    shapes = {column.shape for column in table}
+    if len(shapes) != 1 or table[0].ndim != 1:
+        given = ", ".join(str(column.shape) for column in table) or "none"
+        raise ShapeError(
+            f"give one array (n_events, n_columns), or arrays (n_events,) of one length; got {given}"
+        )
+    return table

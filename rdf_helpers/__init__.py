@@ -1,0 +1,6 @@
+"""What joins a compiled model to ROOT's RDataFrame.
+
+The C++ side is one header, ``include/pysofie/rdf.hxx``. The Python side decides which column feeds which
+element of which input (`columns`), writes the few lines of C++ that carry an event from columns to a session
+and back (`adapter`), has Cling compile them (`cling`), and lets ``Define`` take the result (`hook`).
+"""

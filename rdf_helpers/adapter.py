@@ -1,0 +1,139 @@
+"""The C++ that carries one event from columns to a session and back.
+
+An adapter is a function object for ``DefineSlot``: it lays the columns into the model's inputs, runs a
+session that no other thread is using, and returns a number or an ``RVec``. It is the only part of a model that
+Cling has to compile at every start, so it is kept to a few lines; what does not depend on the model is in
+``rdf.hxx``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .columns import Binding
+
+#: How C++ spells NumPy's types.
+CPP_TYPES = {
+    "bool": "bool",
+    "int8": "std::int8_t",
+    "int16": "std::int16_t",
+    "int32": "std::int32_t",
+    "int64": "std::int64_t",
+    "uint8": "std::uint8_t",
+    "uint16": "std::uint16_t",
+    "uint32": "std::uint32_t",
+    "uint64": "std::uint64_t",
+    "float32": "float",
+    "float64": "double",
+}
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class Result:
+    """One output of a model as an event sees it.
+
+    Attributes
+    ----------
+    dtype : str
+        NumPy's name of its element type.
+    values : int
+        Number of elements.
+    returned : bool
+        Whether it becomes the column; others are computed and dropped.
+    """
+
+    dtype: str
+    values: int
+    returned: bool
+
+    @property
+    def column_type(self) -> str:
+        """C++ type of the column that it makes."""
+        element = CPP_TYPES[self.dtype]
+        return element if self.values == 1 else f"ROOT::RVec<{element}>"
+
+
+def scratch_offsets(results: Sequence[Result]) -> tuple[list[int], int]:
+    """Lay out the outputs that are dropped.
+
+    Parameters
+    ----------
+    results : sequence of Result
+
+    Returns
+    -------
+    offsets : list of int
+        One for each result; that of a returned one has no meaning.
+    size : int
+        Bytes in all.
+    """
+    offsets, size = [], 0
+    for result in results:
+        offsets.append(size)
+        if not result.returned:
+            size += -(-result.values * np.dtype(result.dtype).itemsize // _ALIGNMENT) * _ALIGNMENT
+    return offsets, size
+
+
+def write(name: str, binding: Binding, column_types: Sequence[str], results: Sequence[Result]) -> str:
+    """Text of an adapter.
+
+    Parameters
+    ----------
+    name : str
+        C++ identifier of the function object.
+    binding : Binding
+        The columns of each input.
+    column_types : sequence of str
+        C++ types of ``binding.columns``, arithmetic all.
+    results : sequence of Result
+        The model's outputs, one of them returned.
+
+    Returns
+    -------
+    str
+        C++ that needs ``rdf.hxx`` and, for an RVec, ``ROOT/RVec.hxx``.
+    """
+    chosen = next(result for result in results if result.returned)
+    arguments = [f"{cpp_type} c{i}" for i, cpp_type in enumerate(column_types)]
+    lines = [*_inputs(binding), *_outputs(results)]
+    body = "\n".join(f"    {line}" for line in lines)
+    return f"""struct {name} {{
+  std::shared_ptr<pysofie::rdf::Model> model;
+  explicit {name}(std::shared_ptr<pysofie::rdf::Model> shared) : model(std::move(shared)) {{}}
+  {chosen.column_type} operator()({", ".join(["unsigned slot", *arguments])}) const {{
+    const auto session = model->session(slot);
+{body}
+    session->run(inputs, outputs);
+    return {"y[0]" if chosen.values == 1 else "y"};
+  }}
+}};
+"""
+
+
+def _inputs(binding: Binding) -> list[str]:
+    lines, position = [], 0
+    for index, (tensor, columns) in enumerate(binding.inputs):
+        element = CPP_TYPES[tensor.dtype]
+        values = [f"pysofie::rdf::convert<{element}>(c{position + i})" for i in range(len(columns))]
+        lines.append(f"const {element} x{index}[] = {{{', '.join(values)}}};")
+        position += len(columns)
+    pointers = ", ".join(f"x{index}" for index in range(len(binding.inputs)))
+    return [*lines, f"const void* const inputs[] = {{{pointers}}};"]
+
+
+def _outputs(results: Sequence[Result]) -> list[str]:
+    chosen = next(result for result in results if result.returned)
+    element = CPP_TYPES[chosen.dtype]
+    one = chosen.values == 1
+    declaration = f"{element} y[1];" if one else f"ROOT::RVec<{element}> y({chosen.values});"
+    offsets, _ = scratch_offsets(results)
+    pointers = [
+        ("y" if one else "y.data()") if result.returned else f"session->scratch({offset})"
+        for result, offset in zip(results, offsets, strict=True)
+    ]
+    return [declaration, f"void* const outputs[] = {{{', '.join(pointers)}}};"]

@@ -1,0 +1,182 @@
+"""ROOT's interpreter: getting it, and having it compile.
+
+Cling compiles for a generic processor and hardly optimises unless told otherwise. `build` is for machines
+that have ROOT and no compiler: it tells Cling otherwise, for the model's code alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pysofie.errors import CompileError, Error
+
+_HERE = Path(__file__).resolve().parent
+_declared: set[str] = set()
+
+
+def root() -> Any:
+    """ROOT's Python module.
+
+    Raises
+    ------
+    Error
+        If it is not installed, with the way to get it.
+    """
+    try:
+        import ROOT
+    except ImportError as error:
+        raise Error(
+            "this needs ROOT, which cannot be imported "
+            f"({error}): pip install 'pysofie[root]', or see https://root.cern/install"
+        ) from error
+    return ROOT
+
+
+def include_directory() -> Path:
+    """Directory to give to a compiler for ``#include <pysofie/rdf.hxx>``."""
+    return _HERE / "include"
+
+
+def declare(code: str) -> None:
+    """Have Cling compile `code`, once per process.
+
+    Parameters
+    ----------
+    code : str
+        C++ declarations.
+
+    Raises
+    ------
+    CompileError
+        With Cling's words, and the place where the source was kept.
+    """
+    if code in _declared:
+        return
+    interpreter = root().gInterpreter
+    with _stderr() as words:
+        compiled = interpreter.Declare(code)
+    if not compiled:
+        raise CompileError(f"Cling refused code of pysofie, kept in {_keep(code)}:\n{''.join(words)}")
+    sys.stderr.writelines(words)
+    _declared.add(code)
+
+
+def declare_adapters() -> None:
+    """Make ``rdf.hxx`` known to Cling."""
+    declare(f'#include "{_abi_header()}"\n#include "{include_directory() / "pysofie" / "rdf.hxx"}"\n')
+
+
+def build(header: str, name: str) -> int:
+    """Compile a generated header inside ROOT, for this processor.
+
+    Parameters
+    ----------
+    header : str
+        Text of a generated ``<name>.hxx``.
+    name : str
+        The model's name as in the header's namespace, ``TMVA_SOFIE_<name>``.
+
+    Returns
+    -------
+    int
+        Address of the model's ``pysofie_model`` table, valid for the life of the process.
+
+    Raises
+    ------
+    CompileError
+        If Cling refuses the header.
+    """
+    tag = hashlib.sha256(header.encode()).hexdigest()[:16]
+    getter = f"pysofie_get_model_{tag}"
+    declare(
+        _for_cling(header, {"PYSOFIE_GET_MODEL": getter, f"TMVA_SOFIE_{name}": f"TMVA_SOFIE_{name}_{tag}"})
+    )
+    return int(root().addressof(getattr(root(), getter)()))
+
+
+def _for_cling(header: str, renamed: dict[str, str]) -> str:
+    """Dress a header with what turns Cling's optimiser and vector instructions on."""
+    features, width = vector_features(_processor_flags())
+    # Standard headers first: the attribute below is for the model's functions, not for the library's.
+    includes = re.findall(r"^#include <[^>]+>$", header, re.MULTILINE)
+    settings = {"PYSOFIE_SHARED_LIBRARY": "", "SOFIE_VECTOR_BYTES": str(width)} | renamed
+    lines = [
+        "#pragma cling optimize(3)",
+        *includes,
+        *(f"#undef {key}\n#define {key} {value}" for key, value in settings.items()),
+    ]
+    if not features:
+        return "\n".join([*lines, header])
+    attribute = f'__attribute__((target("{",".join(features)}")))'
+    push = f"#pragma clang attribute push({attribute}, apply_to = function)"
+    return "\n".join([*lines, push, header, "#pragma clang attribute pop\n"])
+
+
+def vector_features(flags: set[str]) -> tuple[list[str], int]:
+    """Vector instructions worth naming to the compiler, and their width.
+
+    Parameters
+    ----------
+    flags : set of str
+        Processor flags as the Linux kernel spells them.
+
+    Returns
+    -------
+    features : list of str
+        Names for ``__attribute__((target))``; empty where the platform's default is all there is.
+    width : int
+        Bytes of a vector register.
+    """
+    avx2, avx512 = ["avx2", "fma"], ["avx512f", "avx512dq", "avx512vl", "avx512bw"]
+    if flags.issuperset(avx2 + avx512):
+        return avx2 + avx512, 64
+    if flags.issuperset(avx2):
+        return avx2, 32
+    return [], 16
+
+
+def _processor_flags() -> set[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return set()
+    found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
+    return set(found.group(1).split()) if found else set()
+
+
+def _abi_header() -> Path:
+    """The header beside ``rdf.hxx`` in an installed package, or its original in a source tree."""
+    installed = include_directory() / "pysofie" / "abi.h"
+    return installed if installed.exists() else _HERE.parent / "cpp" / "runtime" / "abi.h"
+
+
+def _keep(code: str) -> Path:
+    handle, path = tempfile.mkstemp(prefix="pysofie_", suffix=".hxx")
+    with os.fdopen(handle, "w") as file:
+        file.write(code)
+    return Path(path)
+
+
+@contextmanager
+def _stderr() -> Iterator[list[str]]:
+    """Collect what C++ code writes to the standard error; complete when the context has ended."""
+    words: list[str] = []
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile(mode="w+") as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield words
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            file.seek(0)
+            words.append(file.read())
