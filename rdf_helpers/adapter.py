@@ -1,9 +1,9 @@
 """The C++ that carries one event from columns to a session and back.
 
 An adapter is a function object for ``DefineSlot``: it lays the columns into the model's inputs, runs a
-session that no other thread is using, and returns a number or an ``RVec``. It is the only part of a model that
-Cling has to compile at every start, so it is kept to a few lines; what does not depend on the model is in
-``rdf.hxx``.
+session that no other thread is using, and returns a number or an ``RVec``. It is the only part of a model
+that Cling has to compile at every start, so it is kept to a few lines; what does not depend on the model is
+in ``rdf.hxx``.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Classifier(nn.Module):
 
 
 class Symmetries:
-    """Physics does not change when an event is turned about the beam or mirrored: so much more to learn from."""
+    """Physics stays the same when an event is turned about the beam or mirrored: more to learn from."""
 
     HALF_TURN = 1.7437  # of the angles phi in the units of this sample
 
