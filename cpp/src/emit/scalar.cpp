@@ -29,6 +29,17 @@ const char* plainOperator(Op op, DType type) {
   }
 }
 
+/// The text without the parentheses around the whole of it.
+std::string bare(const std::string& text) {
+  if (text.empty() || text.front() != '(') return text;
+  int depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    depth += (text[i] == '(') - (text[i] == ')');
+    if (depth == 0) return i + 1 == text.size() ? text.substr(1, i - 1) : text;
+  }
+  return text;
+}
+
 std::string limit(DType type, const char* which) {
   return "rt::Limits<" + std::string(cppType(type)) + ">::" + which;
 }
@@ -82,7 +93,7 @@ std::string linearText(const Affine& form, const ScalarNames& names) {
 std::string ScalarWriter::value(const Expr& expr) {
   kept_.push_back(expr);
   count(expr);
-  return render(expr, false);
+  return bare(render(expr, false));
 }
 
 std::string ScalarWriter::address(const View& view, const std::vector<Expr>& indices) {
@@ -105,28 +116,31 @@ std::string ScalarWriter::render(const Expr& expr, bool conditional) {
   const bool wanted = expr->op == Op::Load || uses_[&*expr] > 1;
   if (!wanted || (conditional && reads(expr))) return text;
   const std::string name = "t" + std::to_string(temporaries_++);
-  statements_ += indent_ + "const " + std::string(cppType(expr.type())) + " " + name + " = " + text + ";\n";
+  statements_ += indent_ + "const " + std::string(cppType(expr.type())) + " " + name + " = " + bare(text) + ";\n";
   return named_[&*expr] = name;
 }
 
 std::string ScalarWriter::compose(const Expr& expr, bool conditional) {
   const ExprNode& node = *expr;
   const auto arg = [&](std::size_t i) { return render(node.args[i], conditional); };
+  // Operands are rendered one after the other, because the statements that they leave must have one order.
   switch (node.op) {
     case Op::Constant: return literal(node.type, node.real, node.integer);
     case Op::Index: return names_.variable(static_cast<int>(node.integer));
     case Op::Extent: return parenthesised(dimText(node.dim, names_));
     case Op::Accumulator: return names_.accumulator;
     case Op::Load: return names_.buffer(node.view.buffer) + "[" + addressOf(node.view, node.args, conditional) + "]";
-    case Op::Cast: return "rt::cast<" + std::string(cppType(node.type)) + ">(" + arg(0) + ")";
-    case Op::CheckedIndex: return names_.checkedIndex(arg(0), arg(1));
-    case Op::Select:
-      return "(" + arg(0) + " ? " + render(node.args[1], true) + " : " + render(node.args[2], true) + ")";
+    case Op::Cast: return "rt::cast<" + std::string(cppType(node.type)) + ">(" + bare(arg(0)) + ")";
     default: break;
   }
-  if (const char* symbol = plainOperator(node.op, node.type)) return "(" + arg(0) + symbol + arg(1) + ")";
+  std::vector<std::string> operands;
+  for (std::size_t i = 0; i < node.args.size(); ++i)
+    operands.push_back(render(node.args[i], conditional || (node.op == Op::Select && i > 0)));
+  if (node.op == Op::Select) return "(" + operands[0] + " ? " + operands[1] + " : " + operands[2] + ")";
+  if (node.op == Op::CheckedIndex) return names_.checkedIndex(bare(operands[0]), bare(operands[1]));
+  if (const char* symbol = plainOperator(node.op, node.type)) return "(" + operands[0] + symbol + operands[1] + ")";
   std::string text = "rt::" + std::string(opName(node.op)) + "(";
-  for (std::size_t i = 0; i < node.args.size(); ++i) text += (i ? ", " : "") + arg(i);
+  for (std::size_t i = 0; i < operands.size(); ++i) text += (i ? ", " : "") + bare(operands[i]);
   return text + ")";
 }
 
