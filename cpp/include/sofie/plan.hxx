@@ -1,0 +1,31 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "sofie/program.hxx"
+
+namespace sofie {
+
+/// A temporary in the arena: alive from kernel `first` to kernel `last`.
+struct Slot {
+  Dim bytes;
+  int first = 0;
+  int last = 0;
+  std::vector<int> buffers;      ///< several when a kernel works in place
+  std::int64_t offset = 0;       ///< when the plan is static
+};
+
+/// Where the temporaries lie. Static when every size is known or bounded; else offsets are computed when a session is
+/// prepared, by the same placement (runtime/arena.hxx).
+struct Plan {
+  std::vector<Slot> slots;
+  std::vector<int> slotOf;  ///< slot of each buffer, -1 for those outside of the arena
+  bool isStatic = true;
+  std::int64_t arenaBytes = 0;  ///< when static
+  std::int64_t lowerBound = 0;  ///< when static: the most bytes alive at one kernel
+};
+
+Plan planMemory(const Program& program);
+std::string text(const Plan& plan);
+
+}  // namespace sofie

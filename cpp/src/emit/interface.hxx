@@ -1,0 +1,55 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "emit/scalar.hxx"
+#include "sofie/plan.hxx"
+#include "sofie/render.hxx"
+
+namespace sofie {
+
+/// A model that is being rendered: what every target needs to know of it.
+struct Model {
+  const Program& program;
+  std::string target;
+  RenderOptions options;
+  Plan plan;
+  std::string space;                      ///< the namespace, TMVA_SOFIE_<name>
+  std::vector<std::string> symbolNames;   ///< identifiers of program.symbols
+  std::vector<std::string> inputNames;    ///< identifiers of the inputs
+  std::vector<std::string> outputNames;   ///< identifiers of the outputs
+  std::vector<std::int64_t> weightOffset; ///< bytes from the start of the weights, by buffer; -1 for the others
+  std::string weights;                    ///< the payload of the weights file
+  std::uint64_t checksum = 0;
+
+  bool isDynamic() const { return !program.symbols.empty(); }
+  bool isInline() const { return options.weights == WeightStorage::Inline; }
+  const Buffer& buffer(int id) const { return program.buffers[static_cast<std::size_t>(id)]; }
+};
+
+Model describeModel(const Program& program, const std::string& target, const RenderOptions& options);
+
+/// The C++ text of a dim inside of generated code, where `dims` is the model's Dims.
+std::string dimText(const Model& model, const Dim& dim);
+
+/// The whole header: standard and runtime headers, namespace, Dims, the target's engine, Session and the C interface.
+///
+/// The engine is the text of `struct Engine` (and of what it needs), which has
+///   explicit Engine(const std::string& weights);   loads or shares the weights; may throw
+///   void prepare(const Dims& dims);                 lays out the arena; may throw
+///   int run(const void* const* inputs, void* const* outputs) noexcept;
+///   std::size_t arena_bytes() const;
+///   and with options.profile: std::uint64_t nanoseconds[kernels], calls[kernels].
+std::string modelHeader(const Model& model, const std::vector<std::string>& includes,
+                        const std::vector<std::string>& runtimeHeaders, const std::string& engine);
+
+/// The header and the weights file.
+Files modelFiles(const Model& model, const std::string& header);
+
+/// Statements that compute the arena's offsets for `dims` into offsets_[], for plans that are not static.
+std::string placementText(const Model& model, const std::string& indent);
+
+/// Definitions of the inline weights (w<buffer>), empty when they come from a file.
+std::string inlineWeightsText(const Model& model);
+
+}  // namespace sofie

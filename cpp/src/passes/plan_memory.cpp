@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <set>
+
+#include "../../runtime/arena.hxx"
+#include "sofie/error.hxx"
+#include "sofie/plan.hxx"
+
+namespace sofie {
+namespace {
+
+struct Lifetime {
+  int first = -1, last = -1;
+};
+
+std::vector<Lifetime> lifetimes(const Program& program) {
+  std::vector<Lifetime> result(program.buffers.size());
+  for (std::size_t k = 0; k < program.kernels.size(); ++k)
+    forEachView(program.kernels[k], [&](const View& view, bool) {
+      Lifetime& life = result[static_cast<std::size_t>(view.buffer)];
+      if (life.first < 0) life.first = static_cast<int>(k);
+      life.last = static_cast<int>(k);
+    });
+  return result;
+}
+
+/// The buffer whose place the nest's result may take: it is read only where the same element is then stored.
+int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Lifetime>& lives, int k) {
+  const auto store = address(nest.target, nest.targetIndex, nest.variables());
+  if (!store) return -1;
+  std::set<int> candidates, refused;
+  const auto inspect = [&](const Expr& expr, bool afterReduction) {
+    walk(expr, [&](const Expr& node) {
+      if (node->op != Op::Load) return;
+      const int buffer = node->view.buffer;
+      const auto form = address(node->view, node->args, nest.variables());
+      const bool same = afterReduction && form && form->offset == store->offset && form->strides == store->strides;
+      (same ? candidates : refused).insert(buffer);
+    });
+  };
+  inspect(nest.stored(), true);
+  if (nest.kind != Nest::Kind::Map) inspect(nest.element, false);
+  for (const Expr& index : nest.targetIndex) inspect(index, false);
+  const Buffer& target = program.buffers[static_cast<std::size_t>(nest.target.buffer)];
+  for (const int buffer : candidates) {
+    const Buffer& source = program.buffers[static_cast<std::size_t>(buffer)];
+    if (refused.count(buffer) || source.kind != BufferKind::Temporary || source.type != target.type) continue;
+    if (lives[static_cast<std::size_t>(buffer)].last != k || product(source.shape) != product(target.shape)) continue;
+    return buffer;
+  }
+  return -1;
+}
+
+std::int64_t liveBytes(const Plan& plan, int kernel) {
+  std::int64_t bytes = 0;
+  for (const Slot& slot : plan.slots)
+    if (slot.first <= kernel && kernel <= slot.last) bytes += sofie_runtime::aligned(*slot.bytes.upperBound());
+  return bytes;
+}
+
+void place(Plan& plan, int kernels) {
+  for (const Slot& slot : plan.slots) plan.isStatic = plan.isStatic && slot.bytes.upperBound().has_value();
+  if (!plan.isStatic) return;
+  std::vector<sofie_runtime::Block> blocks;
+  for (const Slot& slot : plan.slots) blocks.push_back({*slot.bytes.upperBound(), slot.first, slot.last, 0});
+  std::vector<int> order(blocks.size());
+  plan.arenaBytes = sofie_runtime::place_blocks(blocks.data(), static_cast<int>(blocks.size()), order.data());
+  for (std::size_t i = 0; i < blocks.size(); ++i) plan.slots[i].offset = blocks[i].offset;
+  for (int k = 0; k < kernels; ++k) plan.lowerBound = std::max(plan.lowerBound, liveBytes(plan, k));
+}
+
+}  // namespace
+
+Plan planMemory(const Program& program) {
+  Plan plan;
+  plan.slotOf.assign(program.buffers.size(), -1);
+  const auto lives = lifetimes(program);
+  const auto isPlanned = [&](int buffer) {
+    const auto id = static_cast<std::size_t>(buffer);
+    return program.buffers[id].kind == BufferKind::Temporary && lives[id].first >= 0;
+  };
+  for (std::size_t k = 0; k < program.kernels.size(); ++k) {
+    const auto* nest = std::get_if<Nest>(&program.kernels[k].body);
+    forEachView(program.kernels[k], [&](const View& view, bool) {
+      const auto id = static_cast<std::size_t>(view.buffer);
+      if (!isPlanned(view.buffer) || plan.slotOf[id] >= 0) return;
+      const Buffer& buffer = program.buffers[id];
+      const int source = nest && nest->target.buffer == view.buffer
+                             ? inPlaceSource(program, *nest, lives, static_cast<int>(k))
+                             : -1;
+      if (source >= 0) {
+        plan.slotOf[id] = plan.slotOf[static_cast<std::size_t>(source)];
+        Slot& slot = plan.slots[static_cast<std::size_t>(plan.slotOf[id])];
+        slot.last = lives[id].last;
+        slot.buffers.push_back(view.buffer);
+        return;
+      }
+      plan.slotOf[id] = static_cast<int>(plan.slots.size());
+      const auto elementBytes = static_cast<std::int64_t>(sizeOf(buffer.type));
+      plan.slots.push_back({product(buffer.shape) * elementBytes, lives[id].first, lives[id].last, {view.buffer}, 0});
+    });
+  }
+  place(plan, static_cast<int>(program.kernels.size()));
+  constexpr std::int64_t largestArena = std::int64_t(1) << 40;
+  if (plan.arenaBytes > largestArena)
+    throw ShapeError("the model needs an arena of " + std::to_string(plan.arenaBytes >> 30) +
+                     " GiB; give smaller dims or bounds");
+  return plan;
+}
+
+std::string text(const Plan& plan) {
+  std::string result = plan.isStatic ? "arena of " + std::to_string(plan.arenaBytes) + " bytes, lower bound " +
+                                           std::to_string(plan.lowerBound) + "\n"
+                                     : "arena placed when a session is prepared\n";
+  for (const Slot& slot : plan.slots) {
+    result += "  kernels " + std::to_string(slot.first) + " to " + std::to_string(slot.last) + ": " + slot.bytes.text() +
+              " bytes";
+    if (plan.isStatic) result += " at " + std::to_string(slot.offset);
+    for (const int buffer : slot.buffers) result += " b" + std::to_string(buffer);
+    result += "\n";
+  }
+  return result;
+}
+
+}  // namespace sofie
