@@ -135,7 +135,7 @@ constexpr std::int64_t fixed_or(std::int64_t otherwise) {
 /// Sums that fit the registers beside the operands.
 constexpr int most_sums = SOFIE_VECTOR_BYTES == 64 ? 24 : 12;
 /// Independent sums that hide the latency of a multiplication.
-constexpr int enough_sums = SOFIE_VECTOR_BYTES == 64 ? 12 : 10;
+constexpr int enough_sums = SOFIE_VECTOR_BYTES == 64 ? 8 : 10;
 
 /// Independent partial sums per element for tiles of the given size.
 constexpr int chains(int tile, std::int64_t inner_extent) {
