@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import math
+import re
 import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysofie.compile import compile
-from pysofie.errors import Error, ShapeError, UnsupportedError
+from pysofie.errors import Error, ShapeError
 from pysofie.importers import as_source
 from rdf_helpers import adapter, cling, hook
 from rdf_helpers.columns import Binding, Columns, bind
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 _ARITHMETIC = {"bool", "signed char", "float", "double"} | frozenset(
     f"{sign}{size}" for sign in ("", "unsigned ") for size in ("char", "short", "int", "long", "long long")
 )
+# Aliases that ROOT does not resolve, because they mean the same on every platform.
+_ROOT_ALIASES = {"Long64_t": "long long", "ULong64_t": "unsigned long long"}
 
 # Data frames run the code of a compiled model after its functor is gone: such a library stays loaded.
 _kept_loaded: list[Session] = []
@@ -139,7 +142,11 @@ class Functor(hook.Definition):
         types = [_column_type(node, column, self.session.name) for column in binding.columns]
         function = self._function(binding, types)
         define = getattr(node, {"Define": "DefineSlot", "Redefine": "RedefineSlot"}[method])
-        return define[type(function)](name, function, binding.columns)
+        try:
+            return define[type(function)](name, function, binding.columns)
+        except cling.root().std.exception as error:
+            words = re.search(r"RDataFrame::\w+: (.*)", str(error))
+            raise Error(words.group(1) if words else str(error)) from error
 
     def __call__(self, *values: Any) -> NDArray[Any]:
         """Score arrays, as a data frame scores events.
@@ -283,11 +290,9 @@ def _column_type(node: Any, column: str, model: str) -> str:
         raise Error(
             f"model '{model}' needs column '{column}', which the data frame does not have{hint}"
         ) from error
-    resolved = str(cling.root().TClassEdit.ResolveTypedef(spelled))
+    resolved = _ROOT_ALIASES.get(spelled) or str(cling.root().TClassEdit.ResolveTypedef(spelled))
     if resolved not in _ARITHMETIC:
-        raise UnsupportedError(
-            f"column '{column}' is of type {spelled}; model '{model}' needs a number per event"
-        )
+        raise Error(f"column '{column}' is of type {spelled}; model '{model}' needs one number per event")
     return resolved
 
 

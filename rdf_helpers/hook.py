@@ -1,9 +1,9 @@
 """Lets ``Define`` and ``Redefine`` of every RDataFrame take an object that knows how to define itself.
 
 ROOT's own ``Define`` takes a str (and then silently drops a column list), a C++ function object (and then
-wants a column list) or a Python function (for numba). None of them tells a functor its data frame, and without it
-the types of the columns are not known and wrong columns cannot be refused. The hook uses ROOT's own
-pythonization mechanism; calls with anything else reach ROOT unchanged.
+wants a column list) or a Python function (for numba). None of them tells a functor its data frame, and
+without it the types of the columns are not known and wrong columns cannot be refused. The hook uses ROOT's
+own pythonization mechanism; calls with anything else reach ROOT unchanged.
 """
 
 from __future__ import annotations
