@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pysofie.errors import CompileError
+from pysofie.toolchains.host import run
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,9 @@ def command(chosen: Backend) -> list[str]:
     else:
         compiler = [name for name in candidates if shutil.which(name)][:1]
     if not compiler:
-        raise CompileError(f"alpaka's {chosen.tag} needs {' or '.join(candidates)} on the PATH, or ALPAKA_CXX set")
+        raise CompileError(
+            f"alpaka's {chosen.tag} needs {' or '.join(candidates)} on the PATH, or ALPAKA_CXX set"
+        )
     headers = ["-isystem", str(include_folder()), "-DALPAKA_DISABLE_VENDOR_RNG"]
     return [*compiler, "-std=c++20", "-O3", *chosen.options, *headers, *chosen.defines()]
 
@@ -112,11 +114,4 @@ def compile_shared(source: Path, output: Path, options: Sequence[str] = ()) -> N
     CompileError
         If alpaka or the accelerator's compiler is missing, or the compiler refuses the source.
     """
-    done = subprocess.run(
-        [*command(backend()), "-shared", *options, str(source), "-o", str(output)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CompileError(f"the alpaka code was refused:\n{done.stderr}", log=done.stderr, source=source.parent)
+    run([*command(backend()), "-shared", *options, str(source), "-o", str(output)], source)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pysofie.errors import CompileError
 from pysofie.toolchains import sycl_wheels
+from pysofie.toolchains.host import run
 
 #: SYCL compilers in order of preference, with what makes them translate SYCL and keep NaN and infinity.
 COMPILERS = {
@@ -73,13 +74,6 @@ def compile_shared(source: Path, output: Path, options: Sequence[str] = ()) -> N
         root = os.environ.get("PYSOFIE_SYCL_ROOT")
         if not root:
             raise CompileError(MISSING)
-        sycl_wheels.compile_shared(Path(root), source, output, flags, os.environ.get("CXX", "g++"))
+        sycl_wheels.compile_shared(Path(root), source, output, flags)
         return
-    done = subprocess.run(
-        [*command, "-std=c++17", "-fPIC", "-shared", *flags, str(source), "-o", str(output)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise CompileError(f"{command[0]} refused {source}:\n{done.stderr}", log=done.stderr, source=source.parent)
+    run([*command, "-std=c++17", "-fPIC", "-shared", *flags, str(source), "-o", str(output)], source)

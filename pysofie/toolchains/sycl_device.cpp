@@ -14,7 +14,7 @@ int main(int count, char** arguments) {
   std::string log;
   try {
     const sycl::queue queue;
-    const auto bundle = experimental::create_kernel_bundle_from_source(
+    auto bundle = experimental::create_kernel_bundle_from_source(
         queue.get_context(), experimental::source_language::sycl, source.str());
     experimental::build(bundle, experimental::properties{experimental::build_options{options},
                                                          experimental::save_log{&log}});

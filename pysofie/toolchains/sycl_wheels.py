@@ -10,17 +10,19 @@ on machines without a SYCL compiler; for anything else, take a real one.
 
 from __future__ import annotations
 
-import os
 import struct
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from pysofie.errors import CompileError
+from pysofie.toolchains.host import find, run
 
 LIBSYCL = "libsycl.so.9.0.0"
 WHEELS = "intel-sycl-rt 2026.2"
+
+# The drivers that libsycl opens find these only if they are loaded already: none of them says where to look.
+_NEEDED_BY_DRIVERS = ("libintlc.so.5", "libirng.so", "libimf.so", "libsvml.so", "libtbb.so.12")
 
 _WRAPPER = """\
 #include <cstddef>
@@ -29,7 +31,8 @@ _WRAPPER = """\
 struct Entry {{ void* address; const char* name; std::size_t size; std::int32_t flags, reserved; }};
 struct Image {{
   std::uint16_t version; std::uint8_t kind, format; const char *target, *compile_options, *link_options;
-  const unsigned char *begin, *end; const Entry *entries_begin, *entries_end; void *properties_begin, *properties_end;
+  const unsigned char *begin, *end; const Entry *entries_begin, *entries_end;
+  void *properties_begin, *properties_end;
 }};
 struct Binary {{ std::uint16_t version, count; const Image* images; void *host_begin, *host_end; }};
 extern "C" {{
@@ -48,9 +51,7 @@ __attribute__((destructor)) static void leave() {{ __sycl_unregister_lib(&binary
 """
 
 
-def compile_shared(
-    root: Path, source: Path, output: Path, options: Sequence[str] = (), compiler: str = "g++"
-) -> None:
+def compile_shared(root: Path, source: Path, output: Path, options: Sequence[str] = ()) -> None:
     """Compile a SYCL source to a shared library with the wheels under an environment.
 
     Parameters
@@ -60,9 +61,8 @@ def compile_shared(
     source, output : pathlib.Path
         The C++ file and the library to write.
     options : sequence of str
-        Further options of the host compiler; ``-I``, ``-isystem``, ``-D``, ``-U`` reach the device compiler too.
-    compiler : str
-        The host compiler.
+        Further options of the host compiler; ``-I``, ``-isystem``, ``-D`` and ``-U`` reach the device
+        compiler too.
 
     Raises
     ------
@@ -70,31 +70,28 @@ def compile_shared(
         If the wheels are absent or of another release, or a compiler refuses the source.
     """
     if not (root / "lib" / LIBSYCL).exists():
-        raise CompileError(f"PYSOFIE_SYCL_ROOT={root} does not hold {WHEELS}: pip install 'pysofie[sycl]' there")
-    host = [compiler, "-std=c++17", "-fPIC", "-DSYCL_DISABLE_FSYCL_SYCLHPP_WARNING"]
+        raise CompileError(
+            f"PYSOFIE_SYCL_ROOT={root} does not hold {WHEELS}: pip install 'pysofie[sycl]' there"
+        )
+    compiler = find().command
+    host = [*compiler, "-std=c++17", "-fPIC", "-DSYCL_DISABLE_FSYCL_SYCLHPP_WARNING"]
     host += ["-isystem", str(root / "include")]
     link = [f"-L{root}/lib", f"-Wl,--disable-new-dtags,-rpath,{root}/lib", "-lsycl"]
+    link += ["-Wl,--no-as-needed", *(f"-l:{name}" for name in _NEEDED_BY_DRIVERS)]
     vendors = _vendors(root)
     with tempfile.TemporaryDirectory(prefix="pysofie-sycl-") as name:
         work = Path(name)
         integration = work / "integration.h"
-        _run([*_device_compiler(root, host, link), str(source), *_device_options(root, source, options, integration)],
-             work, {"SYCL_DUMP_IMAGES": "1", "SYCL_CACHE_PERSISTENT": "0", "OCL_ICD_VENDORS": str(vendors)})  # fmt: skip
+        environment = [f"OCL_ICD_VENDORS={vendors}", "SYCL_DUMP_IMAGES=1", "SYCL_CACHE_PERSISTENT=0"]
+        device = ["env", *environment, *_device_compiler(root, host, link), str(source)]
+        run([*device, *_device_options(root, source, options, integration)], integration)
         wrapper = work / "wrapper.cpp"
         wrapper.write_text(_wrapper_source(sorted(work.glob("*.spv")), vendors))
         host += [*options, "-c", "-o"]
-        _run([*host, "host.o", "-include", str(integration), str(source)], work)
-        _run([*host, "wrapper.o", str(wrapper)], work)
+        run([*host, "host.o", "-include", str(integration), str(source)], wrapper)
+        run([*host, "wrapper.o", str(wrapper)], wrapper)
         libraries = [option for option in options if option.startswith(("-L", "-l", "-Wl"))]
-        _run([compiler, "-shared", "host.o", "wrapper.o", "-o", str(output), *libraries, *link], work)
-
-
-def _run(command: Sequence[str], folder: Path, environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
-    )
-    if done.returncode != 0:
-        raise CompileError(f"{Path(command[0]).name} refused the SYCL source:\n{done.stderr}", log=done.stderr)
+        run([*compiler, "-shared", "host.o", "wrapper.o", "-o", str(output), *libraries, *link], wrapper)
 
 
 def _state(root: Path) -> Path:
@@ -119,7 +116,7 @@ def _device_compiler(root: Path, host: Sequence[str], link: Sequence[str]) -> li
     if not program.exists():
         with tempfile.TemporaryDirectory(dir=program.parent) as name:
             built = Path(name) / "program"
-            _run([*host, "-O1", str(source), "-o", str(built), *link], Path(name))
+            run([*host, "-O1", str(source), "-o", str(built), *link], built)
             built.replace(program)
     return [str(program)]
 
@@ -155,7 +152,8 @@ def _wrapper_source(images: Sequence[Path], vendors: Path) -> str:
     externs, entries, rows = [], [], []
     for i, image in enumerate(images):
         externs.append(
-            f'asm(".section .rodata\\n.balign 16\\nimage{i}_begin: .incbin \\"{image}\\"\\nimage{i}_end:\\n.previous");\n'
+            f'asm(".section .rodata\\n.balign 16\\nimage{i}_begin: .incbin \\"{image}\\"\\n"\n'
+            f'    "image{i}_end:\\n.previous");\n'
             f"extern const unsigned char image{i}_begin[], image{i}_end[];"
         )
         names = ", ".join(f'{{nullptr, "{name}", 0, 0, 0}}' for name in _kernel_names(image))
