@@ -85,7 +85,7 @@ struct RowIndex {
 /// @{
 
 /// N columns packed by `pack` with at most Most granules per panel.
-template <class T, std::int64_t N, int Most = panel_for_rows>
+template <class T, std::int64_t N, int Most>
 struct Packed {
   const T* data;
 };

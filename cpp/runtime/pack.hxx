@@ -14,9 +14,9 @@
 
 namespace sofie_runtime {
 
-/// Granules per panel that suit contractions with several rows, and those with a single row.
-constexpr int panel_for_rows = 4;
-constexpr int panel_for_vector = 8;
+/// Granules per panel that suit an operand of k rows: many for a single left row, which reads the operand but
+/// once; few where a wide panel would not stay in the first-level cache from one tile of rows to the next.
+constexpr int panel_granules(std::int64_t k, bool single_row) { return single_row ? 8 : k <= 192 ? 4 : 2; }
 
 /// Columns per granule of an operand with n columns of elements of the given size.
 constexpr std::int64_t granule(std::int64_t n, std::size_t element_bytes) {
