@@ -91,6 +91,11 @@ void forEachExpression(NestType& nest, F&& f) {
   for (auto& index : nest.targetIndex) f(index);
 }
 
+/// The extent of a loop variable.
+const Dim& extentOf(const Nest& nest, int variable);
+/// True when the indices stay within the view at every point of the loops; what a condition guards need not.
+bool staysInside(const Nest& nest, const View& view, const std::vector<Expr>& indices);
+
 /// Calls visit(view, isWrite) for every view that the kernel reads or writes.
 void forEachView(const Kernel& kernel, const std::function<void(const View&, bool)>& visit);
 /// Lets change(view) rewrite every view of the kernel.

@@ -4,11 +4,6 @@
 
 namespace sofie {
 
-const Dim& extentOf(const Nest& nest, int variable) {
-  const auto i = static_cast<std::size_t>(variable);
-  return i < nest.axes.size() ? nest.axes[i] : nest.reduction[i - nest.axes.size()];
-}
-
 Dim MatrixForm::extent(const Nest& nest, Direction direction) const {
   Dim result = 1;
   for (const int variable : variables[direction]) result = result * extentOf(nest, variable);

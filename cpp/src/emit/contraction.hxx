@@ -24,9 +24,6 @@ struct MatrixForm {
 /// nullopt when the element is not a product of two loads at affine addresses.
 std::optional<MatrixForm> matrixForm(const Nest& nest);
 
-/// The extent of a loop variable.
-const Dim& extentOf(const Nest& nest, int variable);
-
 /// The distance that one step along a direction makes in an address, when every step is the same.
 std::optional<Dim> stride(const Nest& nest, const std::vector<int>& variables, const Affine& address);
 

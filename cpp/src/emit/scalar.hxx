@@ -24,6 +24,7 @@ class ScalarWriter {
   /// `variables`: how many loop variables the expressions may read.
   ScalarWriter(const ScalarNames& names, std::size_t variables, std::string indent)
       : names_(names), variables_(variables), indent_(std::move(indent)) {}
+  virtual ~ScalarWriter() = default;
 
   /// The text of the value; what it needs is appended to statements().
   std::string value(const Expr& expr);
@@ -32,9 +33,18 @@ class ScalarWriter {
   /// The statements since the last call.
   std::string takeStatements() { return std::exchange(statements_, {}); }
 
- private:
+ protected:
   const ScalarNames& names_;
   std::size_t variables_;
+
+  std::string render(const Expr& expr, bool conditional);
+  /// The text of one operation whose operands are rendered.
+  virtual std::string compose(const Expr& expr, bool conditional);
+  /// The type of the variable that holds the value of an expression.
+  virtual std::string declaredType(const Expr& expr) const { return std::string(cppType(expr.type())); }
+  std::string addressOf(const View& view, const std::vector<Expr>& indices, bool conditional);
+
+ private:
   std::string indent_;
   std::string statements_;
   int temporaries_ = 0;
@@ -43,9 +53,6 @@ class ScalarWriter {
   std::vector<Expr> kept_;  ///< the nodes behind the maps' keys
 
   void count(const Expr& expr);
-  std::string render(const Expr& expr, bool conditional);
-  std::string compose(const Expr& expr, bool conditional);
-  std::string addressOf(const View& view, const std::vector<Expr>& indices, bool conditional);
 };
 
 /// The text of a number as a literal of its C++ type.

@@ -4,19 +4,15 @@
 namespace sofie {
 namespace {
 
-Dim extentOf(const Nest& nest, std::size_t variable) {
-  return variable < nest.axes.size() ? nest.axes[variable] : nest.reduction[variable - nest.axes.size()];
-}
-
-/// The same address with one axis per loop variable that moves it.
+/// The same address with one axis per loop variable that moves it. A load that a condition guards keeps its indices.
 void flatten(const Nest& nest, View& view, std::vector<Expr>& indices) {
   const auto form = address(view, indices, nest.variables());
-  if (!form) return;
+  if (!form || !staysInside(nest, view, indices)) return;
   View flat{view.buffer, form->offset, {}, {}};
   std::vector<Expr> variables;
   for (std::size_t v = 0; v < nest.variables(); ++v) {
     if (form->strides[v].is(0)) continue;
-    flat.shape.push_back(extentOf(nest, v));
+    flat.shape.push_back(extentOf(nest, static_cast<int>(v)));
     flat.strides.push_back(form->strides[v]);
     variables.push_back(index(static_cast<int>(v)));
   }
@@ -39,11 +35,12 @@ void flatten(Nest& nest) {
 
 /// True when every address moves evenly from one row of `variable + 1` to the next row of `variable`.
 bool mergeable(const Nest& nest, std::size_t variable) {
-  const Dim inner = extentOf(nest, variable + 1);
+  const Dim inner = extentOf(nest, static_cast<int>(variable) + 1);
   const int first = static_cast<int>(variable), second = first + 1;
   const auto even = [&](const View& view, const std::vector<Expr>& indices) {
     const auto form = address(view, indices, nest.variables());
-    if (form) return form->strides[variable] == form->strides[variable + 1] * inner;
+    if (form && staysInside(nest, view, indices))
+      return form->strides[variable] == form->strides[variable + 1] * inner;
     for (const Expr& each : indices)
       if (dependsOn(each, first) || dependsOn(each, second)) return false;
     return true;
