@@ -21,10 +21,10 @@ import ROOT
 import torch
 from torch import nn
 
-HELD_OUT_FRACTION = 0.25
+from pysofie.demo import HELD_OUT_FRACTION, MODEL, area_under_curve, sample_file
+
 VALIDATION_FRACTION = 0.15
 SEED = 20
-OUTPUT = Path(__file__).resolve().parent.parent / "pysofie" / "data" / "higgs.onnx"
 
 
 class Classifier(nn.Module):
@@ -85,12 +85,8 @@ class Symmetries:
 
 def read() -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names of the features, and signal and background of shape (10000, 28), in the order of the trees."""
-    file = f"{ROOT.gROOT.GetTutorialDir()}/machine_learning/data/Higgs_data.root"
-    trees = [ROOT.RDataFrame(tree, file) for tree in ("sig_tree", "bkg_tree")]
-    chain = ROOT.TFile.Open(file)
-    names = [
-        branch.GetName() for branch in chain.Get("sig_tree").GetListOfBranches() if branch.GetName() != "Type"
-    ]
+    trees = [ROOT.RDataFrame(tree, sample_file()) for tree in ("sig_tree", "bkg_tree")]
+    names = [str(name) for name in trees[0].GetColumnNames() if str(name) != "Type"]
     arrays = [tree.AsNumpy(names) for tree in trees]
     signal, background = (np.stack([array[name] for name in names], axis=1) for array in arrays)
     return names, signal.astype(np.float32), background.astype(np.float32)
@@ -134,14 +130,6 @@ def train(
     model.load_state_dict(best[1])
 
 
-def area_under_curve(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Chance that a signal event scores higher than a background event."""
-    ranks = np.argsort(np.argsort(scores)) + 1
-    positive = labels == 1
-    n_signal, n_background = positive.sum(), (~positive).sum()
-    return float((ranks[positive].sum() - n_signal * (n_signal + 1) / 2) / (n_signal * n_background))
-
-
 def export(model: Classifier, names: list[str], path: Path) -> None:
     """Write one ONNX file: input "features", output "score", dynamic batch, names in the metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +153,7 @@ def export(model: Classifier, names: list[str], path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--output", type=Path, default=OUTPUT)
+    parser.add_argument("--output", type=Path, default=MODEL)
     path = parser.parse_args().output
 
     torch.manual_seed(SEED)
@@ -180,7 +168,8 @@ def main() -> None:
     features, labels = split(signal, background, begin, 1)
     with torch.no_grad():
         scores = model(features).numpy().ravel()
-    area = area_under_curve(scores, labels.numpy().ravel())
+    held_out = labels.numpy().ravel()
+    area = area_under_curve(scores[held_out == 1], scores[held_out == 0])
     print(f"area under the ROC curve on {len(scores)} held-out events: {area:.4f}")
     export(model, names, path)
     print(f"wrote {path} ({path.stat().st_size / 1024:.0f} KiB)")

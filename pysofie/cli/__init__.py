@@ -36,4 +36,4 @@ def main() -> None:
     """
 
 
-from pysofie.cli import commands  # noqa: E402, F401 - registers the commands
+from pysofie.cli import commands, demo  # noqa: E402, F401 - registers the commands
