@@ -31,6 +31,8 @@ class Operator : public Builder {
   std::vector<Dim> dimsOf(std::size_t i) const;
   /// The same, as numbers.
   std::vector<std::int64_t> integersOf(std::size_t i) const;
+  /// What is known of an input's elements when code is generated.
+  const Contents& contentsOf(std::size_t i) const { return valueOf(i).contents; }
   /// The elements of a constant input. \throws UnsupportedError when it is not constant.
   const Constant& constantOf(std::size_t i) const;
 
