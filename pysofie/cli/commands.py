@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from rich.console import Console
@@ -179,7 +179,7 @@ def run(
     if profile:
         _print_profile(session.profile())
     if output is not None:
-        np.savez(output, allow_pickle=False, **outputs)
+        np.savez(output, **cast("dict[str, Any]", outputs))
         click.echo(f"wrote {output}")
 
 

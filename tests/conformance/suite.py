@@ -1,0 +1,156 @@
+"""ONNX's own backend tests, compiled in groups because one by one they would take an hour."""
+
+from __future__ import annotations
+
+import fnmatch
+import functools
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+import pysofie
+from pysofie import backend
+
+HERE = Path(__file__).parent
+GROUP = 25
+
+
+@dataclass
+class Case:
+    """One test of the suite.
+
+    Attributes
+    ----------
+    name : str
+        As ONNX names it.
+    content : bytes
+        The model; kept serialised, because there are two thousand of them.
+    data : list
+        Pairs of inputs and outputs, or the folder that holds them.
+    """
+
+    name: str
+    content: bytes
+    rtol: float
+    atol: float
+    operators: set[str] = field(default_factory=set)
+    data: Any = None
+    folder: Path | None = None
+
+    def data_sets(self) -> list[tuple[list[Any], list[Any]]]:
+        if self.folder is None:
+            return self.data
+        return [(_read(folder, "input"), _read(folder, "output")) for folder in sorted(self.folder.glob("test_data_set_*"))]
+
+
+def _read(folder: Path, kind: str) -> list[Any]:
+    files = sorted(folder.glob(f"{kind}_*.pb"), key=lambda path: int(path.stem.rpartition("_")[2]))
+    return [numpy_helper.to_array(onnx.load_tensor(path)) for path in files]
+
+
+@functools.cache
+def cases() -> dict[str, Case]:
+    """All cases by name, in the order of their names."""
+    from onnx.backend.test import loader
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # making the cases divides by zero, on purpose
+        found = [case for kind in ("node", "simple", "pytorch-converted", "pytorch-operator") for case in loader.load_model_tests(kind=kind)]  # fmt: skip
+    result = {}
+    for case in sorted(found, key=lambda case: case.name):
+        folder = Path(case.model_dir) if case.model is None else None
+        proto = onnx.load(folder / "model.onnx") if folder else case.model
+        result[case.name] = Case(
+            case.name,
+            proto.SerializeToString(),
+            case.rtol,
+            case.atol,
+            {node.op_type for node in proto.graph.node},
+            case.data_sets,
+            folder,
+        )
+    return result
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A line of refused.txt: an operator, or a pattern of names, and why."""
+
+    kind: str
+    pattern: str
+    reason: str
+
+    def matches(self, case: Case) -> bool:
+        if self.kind == "operator":
+            return self.pattern in case.operators
+        return fnmatch.fnmatchcase(case.name, self.pattern)
+
+
+@functools.cache
+def refusals() -> list[Refusal]:
+    lines = (HERE / "refused.txt").read_text().splitlines()
+    return [Refusal(*line.split(None, 2)) for line in lines if line.strip() and not line.startswith("#")]
+
+
+def refusal(case: Case) -> Refusal | None:
+    """Why this case is refused, if it is."""
+    return next((line for line in refusals() if line.matches(case)), None)
+
+
+@functools.cache
+def groups() -> dict[str, list[str]]:
+    """The names of the cases that are compiled together with a case."""
+    names = [name for name, case in cases().items() if refusal(case) is None]
+    chunks = [names[i : i + GROUP] for i in range(0, len(names), GROUP)]
+    return {name: chunk for chunk in chunks for name in chunk}
+
+
+@functools.cache
+def _group(names: tuple[str, ...]) -> dict[str, Any]:
+    """Compile a group; a case that cannot be compiled maps to its error."""
+    result: dict[str, Any] = {}
+    models = {}
+    for name in names:
+        try:
+            models[name] = pysofie.load(cases()[name].content, name="model")
+        except pysofie.Error as error:
+            result[name] = error
+    try:
+        sessions = backend.prepare_many(list(models.values()))
+    except Exception as error:  # noqa: BLE001 - whichever it is, halving finds the case that is at fault
+        if len(models) == 1:
+            return result | dict.fromkeys(models, error)
+        half = len(models) // 2
+        parts = (tuple(models)[:half], tuple(models)[half:])
+        return result | _group(parts[0]) | _group(parts[1])
+    return result | dict(zip(models, sessions, strict=True))
+
+
+def prepared(name: str) -> Any:
+    """The compiled case.
+
+    Raises
+    ------
+    Exception
+        What stood against it.
+    """
+    entry = _group(tuple(groups()[name]))[name]
+    if isinstance(entry, Exception):
+        raise entry
+    return entry
+
+
+def check(case: Case, session: Any) -> None:
+    """Compare with the expected outputs, as ONNX's own runner does."""
+    for inputs, expected in case.data_sets():
+        outputs = session.run(inputs)
+        assert len(outputs) == len(expected)
+        for output, reference in zip(outputs, map(np.asarray, expected), strict=True):
+            assert output.shape == reference.shape
+            assert output.dtype == reference.dtype
+            np.testing.assert_allclose(output, reference, rtol=case.rtol, atol=case.atol)

@@ -1,0 +1,24 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the tests out of the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    folder.chmod(0o700)
+    os.environ["PYSOFIE_CACHE_DIR"] = str(folder)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _sycl_of_this_environment() -> None:
+    """Take the wheels of pysofie[sycl] if they were installed beside pytest."""
+    if (Path(sys.prefix) / "include" / "sycl" / "sycl.hpp").exists():
+        os.environ.setdefault("PYSOFIE_SYCL_ROOT", sys.prefix)

@@ -1,0 +1,81 @@
+"""The command line says what it did, or one clear error."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+import support
+from click.testing import CliRunner
+
+from pysofie.cli import main
+
+
+@pytest.fixture
+def net(tmp_path):
+    path = tmp_path / "net.onnx"
+    onnx.save(support.mlp(), path)
+    return path
+
+
+def call(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("command", ["info", "check", "emit", "run", "verify", "demo"])
+def test_help(command):
+    assert "Example" in call(command, "--help")
+    assert command in call("--help")
+
+
+def test_info(net):
+    output = call("info", net, "--dim", "batch=1:64")
+    for word in ("net", "batch", "float32", "Gemm", "flops", "arena_bytes"):
+        assert word in output
+
+
+def test_check(net):
+    assert "every operator is supported" in call("check", net)
+
+
+def test_emit(net, tmp_path):
+    output = call("emit", net, "-o", tmp_path / "out", "--dim", "batch=1", "--name", "other")
+    assert str(tmp_path / "out" / "other.hxx") in output
+    assert (tmp_path / "out" / "other.dat").exists()
+    call("emit", net, "-o", tmp_path / "inline", "--inline")
+    assert [path.name for path in (tmp_path / "inline").iterdir()] == ["net.hxx"]
+
+
+def test_run(net, tmp_path):
+    x = np.ones((4, 3), "float32")
+    np.savez(tmp_path / "x.npz", x=x)
+    np.save(tmp_path / "x.npy", x)
+    for source in (tmp_path / "x.npz", f"x={tmp_path / 'x.npy'}"):
+        output = call("run", net, source, "-o", tmp_path / "y.npz", "--repeat", 10, "--profile")
+        assert "10 calls: median" in output
+        np.testing.assert_allclose(np.load(tmp_path / "y.npz")["y"], support.mlp_reference(x), rtol=1e-5)
+    assert "float32[1, 2]" in call("run", net)
+
+
+def test_verify(net):
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'pysofie[verify]'")
+    output = call("verify", net, "--size", 1, "--size", 9)
+    assert output.count("ok") == 2
+    assert "differ" in call("verify", net, "--tolerance", -1, code=1)
+
+
+def test_errors_are_one_message(tmp_path):
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no model")
+    for command in ("info", "check", "emit", "run"):
+        output = call(command, bad, code=1)
+        assert output.startswith("error: ")
+        assert "Traceback" not in output
+
+
+def test_usage_errors(net, tmp_path):
+    call("check", tmp_path / "nowhere.onnx", code=2)
+    assert "SYMBOL=NUMBER" in call("check", net, "--dim", "batch", code=2)
+    assert "dynamic dims" in call("check", net, "--dim", "other=1", code=1)

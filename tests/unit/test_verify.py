@@ -1,0 +1,42 @@
+"""Comparisons find differences, and do not see any where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import support
+
+import pysofie
+from pysofie.verify import compare
+
+
+def test_a_compiled_model_agrees():
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'pysofie[verify]'")
+    for dtype in ("float32", "float64"):
+        results = pysofie.verify(support.mlp(dtype=dtype), sizes=[1, 5])
+        assert [result.size for result in results] == [{"batch": 1}, {"batch": 5}]
+        assert all(result.ok for result in results)
+
+
+ONE = np.ones(3, "float32")
+
+
+@pytest.mark.parametrize(
+    ("array", "expected", "ok"),
+    [
+        (ONE, ONE, True),
+        (ONE, ONE + np.float32(1e-6), True),
+        (ONE, ONE + np.float32(1e-4), False),
+        (ONE, ONE.astype("float64"), False),
+        (ONE, ONE[:2], False),
+        (ONE * np.nan, ONE * np.nan, True),
+        (ONE * np.nan, ONE, False),
+        (ONE * np.inf, ONE * np.inf, True),
+        (ONE * np.inf, -ONE * np.inf, False),
+        (np.array([1, 2]), np.array([1, 2]), True),
+        (np.array([1, 2]), np.array([1, 3]), False),
+        (ONE[:0], ONE[:0], True),
+    ],
+)
+def test_compare(array, expected, ok):
+    assert compare("y", {}, array, expected).ok is ok
