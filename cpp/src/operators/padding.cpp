@@ -53,19 +53,6 @@ Tensor padConstant(Builder& builder, const Tensor& tensor, const std::vector<Dim
   return result;
 }
 
-Tensor insertZeros(Builder& builder, const Tensor& tensor, const std::vector<std::int64_t>& step) {
-  if (std::all_of(step.begin(), step.end(), [](std::int64_t each) { return each == 1; })) return tensor;
-  Shape shape;
-  for (std::size_t axis = 0; axis < tensor.rank(); ++axis)
-    shape.push_back((tensor.dim(axis) - 1) * step[axis] + 1);
-  const Tensor result = builder.map(shape, number(tensor.type, 0));
-  Tensor positions = result;
-  for (std::size_t axis = 0; axis < tensor.rank(); ++axis)
-    positions = builder.slice(positions, axis, 0, tensor.dim(axis), step[axis]);
-  builder.store(element(tensor), positions);
-  return result;
-}
-
 Dim agree(const Dim& left, const Dim& right, const std::string& what) {
   const auto difference = (left - right).value();
   if (difference && *difference != 0)

@@ -16,9 +16,6 @@ namespace sofie {
 Tensor padConstant(Builder& builder, const Tensor& tensor, const std::vector<Dim>& before,
                    const std::vector<Dim>& after, const Expr& value);
 
-/// The tensor with `step[i] - 1` zeros between neighbours of axis i.
-Tensor insertZeros(Builder& builder, const Tensor& tensor, const std::vector<std::int64_t>& step);
-
 /// Two dims that must be one number. A number is preferred to a symbol, which must have that value when the
 /// model runs.
 /// \throws ShapeError when they differ for every value of the symbols, saying what they are.

@@ -1,0 +1,78 @@
+#include "padding.hxx"
+#include "sofie/error.hxx"
+#include "sofie/operator.hxx"
+
+namespace sofie {
+namespace {
+
+/// factor * value; integers are scaled as float64.
+Expr scaled(double factor, const Expr& value) {
+  if (factor == 1) return value;
+  if (isFloat(value.type())) return number(value.type(), factor) * value;
+  return cast(value.type(), number(DType::Float64, factor) * cast(DType::Float64, value));
+}
+
+Tensor matrix(Operator& op, std::size_t i, bool transposed) {
+  const Tensor tensor = op.input(i);
+  if (tensor.rank() != 2)
+    throw ShapeError("input " + std::to_string(i) + " must be a matrix, but has the shape " +
+                     text(tensor.shape()));
+  return transposed ? op.transpose(tensor, {1, 0}) : tensor;
+}
+
+void gemm_1(Operator& op) {
+  const Tensor a = matrix(op, 0, op.integer("transA", 0) != 0);
+  const Tensor b = matrix(op, 1, op.integer("transB", 0) != 0);
+  const Dim inner = agree(a.dim(1), b.dim(0), "the columns of A and the rows of B");
+  const double alpha = op.real("alpha", 1), beta = op.real("beta", 1);
+  const Expr m = index(0), n = index(1), k = index(2);
+  const Tensor product = op.contraction({a.dim(0), b.dim(1)}, {inner}, load(a, {m, k}), load(b, {k, n}));
+  std::vector<Tensor> terms{product};
+  if (op.has(2) && beta != 0) terms.push_back(op.broadcast(op.input(2), product.shape()));
+  if (terms.size() == 1 && alpha == 1) return op.output(0, product);
+  op.output(0, op.elementwise(terms, [&](const std::vector<Expr>& x) {
+    return x.size() == 1 ? scaled(alpha, x[0]) : scaled(alpha, x[0]) + scaled(beta, x[1]);
+  }));
+}
+
+/// The axes in front of a stack of matrices.
+Shape stackOf(const Tensor& tensor) {
+  if (tensor.rank() == 0)
+    throw ShapeError("a matrix product needs vectors or matrices, but an input is a scalar");
+  const std::size_t rank = tensor.rank() < 2 ? 0 : tensor.rank() - 2;
+  return {tensor.shape().begin(), tensor.shape().begin() + static_cast<std::ptrdiff_t>(rank)};
+}
+
+/// Repeats a stack of matrices to the shape `stack`; a vector stays as it is.
+Tensor stacked(const Operator& op, const Tensor& tensor, Shape stack) {
+  if (tensor.rank() < 2) return tensor;
+  stack.insert(stack.end(), tensor.shape().end() - 2, tensor.shape().end());
+  return op.broadcast(tensor, stack);
+}
+
+/// NumPy's matmul: a vector on the left is a row, one on the right a column, and neither leaves an axis
+/// behind.
+void matMul_1(Operator& op) {
+  const Shape stack = broadcastShapes({stackOf(op.input(0)), stackOf(op.input(1))});
+  const Tensor left = stacked(op, op.input(0), stack), right = stacked(op, op.input(1), stack);
+  const bool rows = left.rank() > 1, columns = right.rank() > 1;
+  const Dim inner = agree(left.shape().back(), right.dim(columns ? right.rank() - 2 : 0),
+                          "the columns of the left and the rows of the right matrix");
+  Shape axes = stack;
+  if (rows) axes.push_back(left.dim(left.rank() - 2));
+  if (columns) axes.push_back(right.shape().back());
+  const Expr k = index(static_cast<int>(axes.size()));
+  std::vector<Expr> leftIndex, rightIndex;
+  if (rows) leftIndex = indices(stack.size() + 1);
+  leftIndex.push_back(k);
+  if (columns) rightIndex = indices(stack.size());
+  rightIndex.push_back(k);
+  if (columns) rightIndex.push_back(index(static_cast<int>(axes.size()) - 1));
+  op.output(0, op.contraction(axes, {inner}, load(left, leftIndex), load(right, rightIndex)));
+}
+
+SOFIE_OPERATOR("Gemm", 1, gemm_1);
+SOFIE_OPERATOR("MatMul", 1, matMul_1);
+
+}  // namespace
+}  // namespace sofie
