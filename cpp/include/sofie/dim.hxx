@@ -68,6 +68,8 @@ class Dim {
   std::map<std::string, Term> terms_;
 
   std::string key() const;
+  /// The terms that a numeric divisor divides without remainder: floor((2n + 3) / 2) is n + 1 + floor(1 / 2).
+  Dim wholePart(const Dim& divisor) const;
   void add(std::int64_t coefficient, const Monomial& atoms);
   static Dim fromAtom(AtomPtr atom);
   std::optional<std::int64_t> bound(bool upper) const;

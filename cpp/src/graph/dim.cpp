@@ -131,11 +131,22 @@ std::optional<Dim> Dim::exactDivide(const Dim& a, const Dim& b) {
   return quotient;
 }
 
+Dim Dim::wholePart(const Dim& divisor) const {
+  const auto number = divisor.value();
+  Dim whole;
+  if (!number) return whole;
+  for (const auto& [key, term] : terms_)
+    if (term.atoms.empty() || term.coefficient % *number == 0)
+      whole.add(floorQuotient(term.coefficient, *number), term.atoms);
+  return whole;
+}
+
 Dim floorDiv(const Dim& a, const Dim& b) {
   if (b.is(0)) throw ShapeError("the dimension '" + a.text() + "' is divided by zero");
   if (a.value() && b.value()) return floorQuotient(*a.value(), *b.value());
   if (b.is(1)) return a;
   if (const auto quotient = Dim::exactDivide(a, b)) return *quotient;
+  if (const Dim whole = a.wholePart(b); !whole.is(0)) return whole + floorDiv(a - whole * b, b);
   const auto key = "floordiv(" + a.key() + ", " + b.key() + ")";
   return Dim::fromAtom(std::make_shared<const Dim::Atom>(Dim::Atom{Dim::Atom::Kind::FloorDiv, "", {}, a, b, key}));
 }
