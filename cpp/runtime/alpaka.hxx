@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <alpaka/alpaka.hpp>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -15,18 +14,33 @@
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
+
+#include "alpaka_math.hxx"
+#include "device_math.hxx"
+#include "device_contraction.hxx"
+#include "device_memory.hxx"
+
+// An indented include stays in its place when this header is embedded; the others move to the top.
 #if defined(SOFIE_ALPAKA_CUBLAS)
-#include <cublas_v2.h>
+  #include <cublas_v2.h>
 #elif defined(SOFIE_ALPAKA_ROCBLAS)
-#include <rocblas/rocblas.h>
+  #include <rocblas/rocblas.h>
 #endif
 
-namespace sofie_runtime {
-namespace math_library = ::std;
-}
-
-#include "device_contraction.hxx"
-#include "device_math.hxx"
+/// The accelerator that generated code uses: by default a GPU if alpaka was told of one.
+#ifndef SOFIE_ALPAKA_TAG
+#if defined(ALPAKA_ACC_GPU_CUDA_ENABLED)
+#define SOFIE_ALPAKA_TAG alpaka::TagGpuCudaRt
+#elif defined(ALPAKA_ACC_GPU_HIP_ENABLED)
+#define SOFIE_ALPAKA_TAG alpaka::TagGpuHipRt
+#elif defined(ALPAKA_ACC_CPU_B_OMP2_T_SEQ_ENABLED)
+#define SOFIE_ALPAKA_TAG alpaka::TagCpuOmp2Blocks
+#elif defined(ALPAKA_ACC_CPU_B_SEQ_T_THREADS_ENABLED)
+#define SOFIE_ALPAKA_TAG alpaka::TagCpuThreads
+#else
+#define SOFIE_ALPAKA_TAG alpaka::TagCpuSerial
+#endif
+#endif
 
 namespace sofie_runtime {
 
@@ -195,6 +209,15 @@ class Queue {
     alpaka::memcpy(queue_, to, from);
   }
   void wait() { alpaka::wait(queue_); }
+
+  /// The value at a place on the device, after all that was queued before.
+  template <class T>
+  T read(const T* device) {
+    T value;
+    copy_to_host(&value, device, sizeof value);
+    wait();
+    return value;
+  }
 
   /// Calls `work(i)` on the device for every i in [0, count).
   template <class Work>

@@ -19,19 +19,6 @@
 
 #include "scalar.hxx"
 
-namespace sofie_runtime {
-
-/// An index that came from data: counted from the end when negative; outside of the extent it raises the
-/// fault flag and gives 0.
-SOFIE_FN std::int64_t checked_index(std::int64_t index, std::int64_t extent, std::int32_t* fault) {
-  const std::int64_t position = index < 0 ? index + extent : index;
-  if (position >= 0 && position < extent) return position;
-  *fault = 1;
-  return 0;
-}
-
-}  // namespace sofie_runtime
-
 /// Marks a function that only device code calls.
 #if defined(__CUDACC__) || defined(__HIPCC__)
 #define SOFIE_DEVICE_FN __device__ inline

@@ -12,19 +12,19 @@
 #include <stdexcept>
 #include <sycl/sycl.hpp>
 #include <utility>
+
+#include "sycl_math.hxx"
+#include "device_math.hxx"
+#include "device_contraction.hxx"
+#include "device_memory.hxx"
+
+// An indented include stays in its place when this header is embedded; the others move to the top.
 #if defined(SOFIE_SYCL_MKL) && __has_include(<oneapi/mkl/blas.hpp>)
-#include <oneapi/mkl/blas.hpp>
+  #include <oneapi/mkl/blas.hpp>
 #define SOFIE_SYCL_HAS_MKL 1
 #else
 #define SOFIE_SYCL_HAS_MKL 0
 #endif
-
-namespace sofie_runtime {
-namespace math_library = ::sycl;
-}
-
-#include "device_contraction.hxx"
-#include "device_math.hxx"
 
 namespace sofie_runtime {
 
@@ -56,14 +56,16 @@ struct TiledContraction {
 /// An in-order SYCL queue, the caller's or one of our own on the default device.
 class Queue {
  public:
+  using Native = sycl::queue;
+
   Queue() : queue_(sycl::default_selector_v, sycl::property::queue::in_order()) {}
 
   /// \throws std::invalid_argument if the queue is not in order: kernels rely on their sequence.
-  explicit Queue(sycl::queue queue) : queue_(std::move(queue)) {
+  explicit Queue(Native queue) : queue_(std::move(queue)) {
     if (!queue_.is_in_order()) throw std::invalid_argument("a session needs an in-order SYCL queue");
   }
 
-  sycl::queue& native() { return queue_; }
+  Native& native() { return queue_; }
 
   /// Whether memory allocated through one queue may be used through the other.
   bool shares_memory_with(const Queue& other) const {
@@ -92,6 +94,15 @@ class Queue {
   void copy_to_device(void* device, const void* host, std::size_t bytes) { queue_.memcpy(device, host, bytes); }
   void copy_to_host(void* host, const void* device, std::size_t bytes) { queue_.memcpy(host, device, bytes); }
   void wait() { queue_.wait_and_throw(); }
+
+  /// The value at a place on the device, after all that was queued before.
+  template <class T>
+  T read(const T* device) {
+    T value;
+    copy_to_host(&value, device, sizeof value);
+    wait();
+    return value;
+  }
 
   /// Calls `work(i)` on the device for every i in [0, count).
   template <class Work>

@@ -68,7 +68,7 @@ class KernelWriter {
   KernelWriter(const Program& program, const Nest& nest, std::string name, const DeviceNames& outside)
       : program_(program), nest_(nest), name_(std::move(name)), outside_(outside), captures_(capturesOf(nest)) {
     names_.buffer = [](int buffer) { return "b" + std::to_string(buffer); };
-    names_.symbol = outside.symbol;
+    names_.symbol = outside.member;
     names_.variable = variableName;
     names_.checkedIndex = [](const std::string& index, const std::string& extent) {
       return "rt::checked_index(" + index + ", " + extent + ", fault)";
@@ -96,11 +96,11 @@ class KernelWriter {
   /// The members that the functor's text needs; those are the ones it will be made of.
   std::string members(const std::string& body) {
     for (auto symbol = captures_.symbols.begin(); symbol != captures_.symbols.end();)
-      symbol = mentions(body, outside_.symbol(*symbol)) ? std::next(symbol) : captures_.symbols.erase(symbol);
+      symbol = mentions(body, outside_.member(*symbol)) ? std::next(symbol) : captures_.symbols.erase(symbol);
     std::string text;
     for (const auto& [buffer, written] : captures_.buffers)
       text += (written ? "  " : "  const ") + typeOf(buffer) + "* " + names_.buffer(buffer) + ";\n";
-    for (const std::string& symbol : captures_.symbols) text += "  std::int64_t " + outside_.symbol(symbol) + ";\n";
+    for (const std::string& symbol : captures_.symbols) text += "  std::int64_t " + outside_.member(symbol) + ";\n";
     if (captures_.fault) text += "  std::int32_t* fault;\n";
     return text;
   }
@@ -156,7 +156,7 @@ class KernelWriter {
     DeviceKernel kernel;
     kernel.functor = "struct " + name_ + " {\n" + members(position + work) + "  SOFIE_FN void operator()(std::int64_t" +
                      (position.empty() ? "" : " index") + ") const {\n" + position + work + "  }\n};\n";
-    kernel.launch = "queue.launch(" + dimText(product(nest_.axes), names_) + ", " + instance() + ");";
+    kernel.launch = "queue_.launch(" + product(nest_.axes).text(outside_.symbol) + ", " + instance() + ");";
     return kernel;
   }
 
@@ -257,8 +257,7 @@ class KernelWriter {
     bool overwrites = false;
     walk(nest_.epilogue, [&](const Expr& node) {
       if (node->op != Op::Load) return;
-      const auto kind = program_.buffers[static_cast<std::size_t>(node->view.buffer)].kind;
-      overwrites = overwrites || kind != BufferKind::Constant;
+      overwrites = overwrites || outside_.overlap(node->view.buffer, nest_.target.buffer);
     });
     const auto result = address(nest_.target, nest_.targetIndex, nest_.variables());
     if (overwrites || !result) return "";
@@ -304,8 +303,8 @@ class KernelWriter {
                      members(body) + body + "};\n";
     std::string extents;
     for (const auto direction : {MatrixForm::Batch, MatrixForm::Row, MatrixForm::Column, MatrixForm::Depth})
-      extents += (extents.empty() ? "" : ", ") + dimText(form.extent(nest_, direction), names_);
-    kernel.launch = "queue.contract({" + extents + "}, " + instance() + ");";
+      extents += (extents.empty() ? "" : ", ") + form.extent(nest_, direction).text(outside_.symbol);
+    kernel.launch = "queue_.contract({" + extents + "}, " + instance() + ");";
     return kernel;
   }
 };

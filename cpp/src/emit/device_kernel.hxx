@@ -8,8 +8,10 @@ namespace sofie {
 
 /// What the kernel text of the device targets calls things outside of the kernels.
 struct DeviceNames {
-  std::function<std::string(const std::string& symbol)> symbol;  ///< an int64 of the session
+  std::function<std::string(const std::string& symbol)> member;  ///< a symbol as a member of a functor
+  std::function<std::string(const std::string& symbol)> symbol;  ///< its value, an int64 of the session
   std::function<std::string(int buffer)> buffer;                 ///< a typed device pointer of the session
+  std::function<bool(int, int)> overlap;                         ///< whether two buffers may share memory
   std::string fault;                                             ///< the device's fault flag
 };
 

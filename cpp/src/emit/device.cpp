@@ -1,0 +1,244 @@
+#include "emit/device.hxx"
+
+#include <set>
+
+#include "emit/device_kernel.hxx"
+#include "emit/interface.hxx"
+#include "emit/names.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+/// Writes `class Engine` of a device target, and the functors of its kernels before it.
+class EngineWriter {
+ public:
+  EngineWriter(const Model& model, const DeviceTarget& target) : model_(model), target_(target) {
+    names_.member = [this](const std::string& symbol) {
+      // The prefix keeps a model's names apart from those of the kernels' text.
+      const std::string text = dimText(model_, Dim::symbol(symbol));
+      return "n_" + text.substr(text.find('.') + 1);
+    };
+    names_.symbol = [this](const std::string& symbol) { return dimText(model_, Dim::symbol(symbol)); };
+    names_.buffer = [this](int buffer) {
+      used_.insert(buffer);
+      return pointerName(buffer);
+    };
+    names_.fault = "fault()";
+    names_.overlap = [this](int a, int b) {
+      const auto slot = [this](int buffer) { return model_.plan.slotOf[static_cast<std::size_t>(buffer)]; };
+      return a == b || (slot(a) >= 0 && slot(a) == slot(b));
+    };
+  }
+
+  std::string write() {
+    std::string launches;
+    for (std::size_t k = 0; k < model_.program.kernels.size(); ++k) launches += profiled(k);
+    std::string pointers;
+    for (const int buffer : used_) pointers += pointerText(buffer);
+    return functors_ + engineText(pointers + launches);
+  }
+
+ private:
+  const Model& model_;
+  const DeviceTarget& target_;
+  DeviceNames names_;
+  std::set<int> used_;
+  std::string functors_;
+  int functorCount_ = 0;
+
+  static std::string pointerName(int buffer) { return "b" + std::to_string(buffer); }
+
+  // --- kernels -------------------------------------------------------------------------------------------------
+
+  std::string profiled(std::size_t k) {
+    const Kernel& kernel = model_.program.kernels[k];
+    const std::string launch = "    // " + commentText(kernel.origin) + "\n" + launchText(kernel, "    ");
+    if (!model_.options.profile) return launch;
+    const std::string number = std::to_string(k);
+    return "    {\n    const auto start = std::chrono::steady_clock::now();\n" + launch +
+           "    queue_.wait();\n    nanoseconds[" + number +
+           "] += static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));\n"
+           "    ++calls[" + number + "];\n    }\n";
+  }
+
+  std::string launchText(const Kernel& kernel, const std::string& indent) {
+    if (const auto* nest = std::get_if<Nest>(&kernel.body)) return nestText(*nest, kernel.origin, indent);
+    if (const auto* region = std::get_if<Region>(&kernel.body)) return regionText(*region, indent);
+    throw UnsupportedError("the routine '" + std::get<Call>(kernel.body).routine + "' is not available on the target '" +
+                           target_.name + "'; compile the model for 'cpu'");
+  }
+
+  std::string nestText(const Nest& nest, const std::string& origin, const std::string& indent) {
+    const std::string name = "Kernel" + std::to_string(functorCount_++);
+    const DeviceKernel kernel = deviceKernel(model_.program, nest, name, names_);
+    functors_ += "/// " + commentText(origin) + "\n" + kernel.functor + "\n";
+    return indent + kernel.launch + "\n";
+  }
+
+  std::string regionText(const Region& region, const std::string& indent) {
+    const View& condition = region.condition.view;
+    const std::string offset = condition.offset.is(0) ? "" : " + " + dimText(model_, condition.offset);
+    std::string text = indent + "if (queue_.read(" + names_.buffer(condition.buffer) + offset + ")) {\n";
+    for (const Kernel& kernel : region.then) text += launchText(kernel, indent + "  ");
+    text += indent + "} else {\n";
+    for (const Kernel& kernel : region.otherwise) text += launchText(kernel, indent + "  ");
+    return text + indent + "}\n";
+  }
+
+  // --- where the buffers are -----------------------------------------------------------------------------------
+
+  std::string pointerText(int id) const {
+    const Buffer& buffer = model_.buffer(id);
+    const std::string type(cppType(buffer.type));
+    const auto position = static_cast<std::size_t>(id);
+    const std::string name = "    auto* const " + pointerName(id) + " = ";
+    const auto place = [&](const std::vector<int>& list) {
+      std::size_t i = 0;
+      while (list[i] != id) ++i;
+      return std::to_string(i);
+    };
+    switch (buffer.kind) {
+      case BufferKind::Input: return name + "static_cast<const " + type + "*>(inputs[" + place(model_.program.inputs) + "]);\n";
+      case BufferKind::Output: return name + "static_cast<" + type + "*>(outputs[" + place(model_.program.outputs) + "]);\n";
+      case BufferKind::Constant:
+        return name + "reinterpret_cast<const " + type + "*>(weights_->data() + " +
+               std::to_string(model_.weightOffset[position]) + ");\n";
+      case BufferKind::Temporary: break;
+    }
+    const auto slot = static_cast<std::size_t>(model_.plan.slotOf[position]);
+    return name + "reinterpret_cast<" + type + "*>(arena_.data() + " +
+           (model_.plan.isStatic ? std::to_string(model_.plan.slots[slot].offset) : "offsets_[" + std::to_string(slot) + "]") +
+           ");\n";
+  }
+
+  // --- the engine ----------------------------------------------------------------------------------------------
+
+  std::string fillText() const {
+    const std::string size = std::to_string(model_.weights.size()) + "u, " + std::to_string(model_.checksum) + "u";
+    const std::string call = "rt::device_weights(queue_, weights, " + size + ", [&](unsigned char* host) {\n";
+    if (!model_.isInline())
+      return call + "          const auto file = rt::read_weights(weights, " + size + ");\n" +
+             "          std::copy(file->data(), file->data() + file->size(), host);\n        })";
+    std::string copies;
+    for (std::size_t id = 0; id < model_.weightOffset.size(); ++id)
+      if (model_.weightOffset[id] >= 0)
+        copies += "          std::memcpy(host + " + std::to_string(model_.weightOffset[id]) + ", w" + std::to_string(id) +
+                  ", sizeof w" + std::to_string(id) + ");\n";
+    return call + (copies.empty() ? "          (void)host;\n" : copies) + "        })";
+  }
+
+  /// Bytes of an input or output, for the current dims.
+  std::string bytesText(int buffer) const {
+    return dimText(model_, product(model_.buffer(buffer).shape) * static_cast<std::int64_t>(sizeOf(model_.buffer(buffer).type)));
+  }
+
+  /// Statements that lay the host's tensors out on the device: size and place of each.
+  std::string stagingText() const {
+    std::string text;
+    int i = 0;
+    for (const auto* list : {&model_.program.inputs, &model_.program.outputs})
+      for (const int buffer : *list)
+        text += "    staged_[" + std::to_string(i++) + "] = {total, " + bytesText(buffer) + "};\n    total += rt::aligned(" +
+                bytesText(buffer) + ");\n";
+    return text;
+  }
+
+  std::string engineText(const std::string& body) const {
+    const std::string inputs = std::to_string(model_.program.inputs.size());
+    const std::string outputs = std::to_string(model_.program.outputs.size());
+    const std::string staged = std::to_string(model_.program.inputs.size() + model_.program.outputs.size());
+    const std::string slots = std::to_string(model_.plan.slots.size());
+    const std::string kernels = std::to_string(model_.program.kernels.size());
+    std::string text = R"(/// The kernels on a device, and their memory there.
+class Engine {
+ public:
+  using Queue = )" + target_.queue + R"(;
+
+  explicit Engine(const std::string& weights) : Engine(weights, Queue()) {}
+  Engine(const std::string& weights, Queue queue)
+      : queue_(std::move(queue)),
+        weights_()" + fillText() + R"(),
+        fault_(queue_, sizeof(std::int32_t)) {
+    (void)weights;
+  }
+
+  void prepare(const Dims& dims) {
+    dims_ = dims;
+)";
+    if (model_.plan.isStatic)
+      text += "    const std::int64_t bytes = " + std::to_string(model_.plan.arenaBytes) + ";\n";
+    else
+      text += placementText(model_, "    ");
+    text += R"(    if (static_cast<std::size_t>(bytes) > arena_.size()) arena_ = Queue::Memory(queue_, static_cast<std::size_t>(bytes));
+    std::int64_t total = 0;
+)" + stagingText() + R"(    if (static_cast<std::size_t>(total) > staging_.size())
+      staging_ = Queue::Memory(queue_, static_cast<std::size_t>(total));
+  }
+
+  /// Runs on memory of the host. @return 0, 1 for an index out of range, 2 when the device failed
+  int run(const void* const* inputs, void* const* outputs) noexcept {
+    try {
+      const void* from[)" + (inputs == "0" ? "1" : inputs) + R"(] = {};
+      void* to[)" + outputs + R"(] = {};
+      for (int i = 0; i < )" + inputs + R"(; ++i) {
+        queue_.copy_to_device(staging_.data() + staged_[i].offset, inputs[i], static_cast<std::size_t>(staged_[i].bytes));
+        from[i] = staging_.data() + staged_[i].offset;
+      }
+      const auto* const results = staged_ + )" + inputs + R"(;
+      for (int i = 0; i < )" + outputs + R"(; ++i) to[i] = staging_.data() + results[i].offset;
+      enqueue(from, to);
+      for (int i = 0; i < )" + outputs + R"(; ++i)
+        queue_.copy_to_host(outputs[i], to[i], static_cast<std::size_t>(results[i].bytes));
+      return wait();
+    } catch (const std::exception&) {
+      return 2;
+    }
+  }
+
+  /// Queues the kernels, which read and write memory of the device, and returns before they have run.
+  void enqueue(const void* const* inputs, void* const* outputs) {
+    const Dims& dims = dims_;
+    (void)dims;
+    (void)inputs;
+    queue_.launch(1, rt::ClearFault{fault()});
+)" + body + R"(  }
+
+  /// Waits for all that was queued. @return 0, or 1 when the data held an index out of range
+  int wait() { return static_cast<int>(queue_.read(fault())); }
+
+  Queue& queue() { return queue_; }
+  std::size_t arena_bytes() const { return arena_.size(); }
+)";
+    if (model_.options.profile)
+      text += "  std::uint64_t nanoseconds[" + kernels + "] = {};\n  std::uint64_t calls[" + kernels + "] = {};\n";
+    text += R"(
+ private:
+  struct Staged {
+    std::int64_t offset, bytes;
+  };
+  std::int32_t* fault() { return reinterpret_cast<std::int32_t*>(fault_.data()); }
+
+  Queue queue_;
+  std::shared_ptr<const Queue::Memory> weights_;
+  Queue::Memory fault_, arena_, staging_;
+  Staged staged_[)" + staged + R"(] = {};
+)" + (model_.plan.isStatic ? "" : "  std::int64_t offsets_[" + slots + "] = {};\n") + R"(  Dims dims_{};
+};
+)";
+    return text;
+  }
+};
+
+}  // namespace
+
+Files renderDevice(const Program& program, const DeviceTarget& target, const RenderOptions& options) {
+  Model model = describeModel(program, target.name, options);
+  std::vector<std::string> standard{"<algorithm>", "<cstring>", "<memory>"};
+  if (options.profile) standard.emplace_back("<chrono>");
+  std::vector<std::string> runtime{"weights.hxx", "arena.hxx", target.runtime};
+  const std::string engine = EngineWriter(model, target).write();
+  return modelFiles(model, modelHeader(model, standard, runtime, engine));
+}
+
+}  // namespace sofie
