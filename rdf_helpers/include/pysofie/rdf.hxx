@@ -178,6 +178,85 @@ class Model {
   Pool<TableSession> pool_;
 };
 
+/// What `infer` of a generated Session returns for one event: a vector of the model's output type.
+template <class Session, class Input, class = void>
+struct Inference {
+  static auto run(Session& session, const Input* values) {
+    return session.infer(1, values);
+  }  // dynamic batch
+};
+template <class Session, class Input>
+struct Inference<Session, Input,
+                 std::void_t<decltype(std::declval<Session&>().infer(std::declval<const Input*>()))>> {
+  static auto run(Session& session, const Input* values) { return session.infer(values); }
+};
+
+/// Function object for `DefineSlot`: as many columns of type Input as there are indices feed the one input of
+/// a model, and the value of its one output is the new column. Copies share their sessions.
+template <class Session, class Input, class Indices>
+class ColumnFunctor;
+
+template <class Session, class Input, std::size_t... I>
+class ColumnFunctor<Session, Input, std::index_sequence<I...>> {
+  template <std::size_t>
+  using Column = Input;
+  using Outputs = decltype(Inference<Session, Input>::run(std::declval<Session&>(), nullptr));
+  using Output = typename Outputs::value_type;
+
+  struct Slot {
+    explicit Slot(std::unique_ptr<Session> made) : session(std::move(made)) {
+      const Input nothing[sizeof...(I)] = {};
+      outputs = Inference<Session, Input>::run(*session, nothing);
+      if (outputs.size() != 1)
+        throw std::runtime_error("pysofie: the model gives " + std::to_string(outputs.size()) +
+                                 " values per event, where one is needed to make a column");
+    }
+
+    std::unique_ptr<Session> session;
+    Outputs outputs;
+  };
+
+ public:
+  /// \param weights path of the weights file; empty for the Session's own default
+  /// \throws std::runtime_error if the weights do not fit, or the model gives several values
+  explicit ColumnFunctor(const std::string& weights)
+      : pool_(std::make_shared<Pool<Slot>>([weights] {
+          return std::make_unique<Slot>(weights.empty() ? std::make_unique<Session>()
+                                                        : std::make_unique<Session>(weights));
+        })) {
+    pool_->lease(0);
+  }
+
+  /// \throws std::out_of_range when an input holds an index that the model cannot look up
+  Output operator()(unsigned slot, Column<I>... columns) const {
+    const Input values[] = {columns...};
+    const auto lease = pool_->lease(slot);
+    if (lease->session->infer(values, lease->outputs.data()) != 0)
+      throw std::out_of_range("pysofie: an index that the model computed lies outside its tensor");
+    return lease->outputs[0];
+  }
+
+ private:
+  std::shared_ptr<Pool<Slot>> pool_;
+};
+
+/// Makes of a generated Session what `DefineSlot` takes, as SOFIE's function of this name does:
+///
+///     #include "higgs.hxx"
+///     df.DefineSlot("score", pysofie::rdf::SofieFunctor<28, TMVA_SOFIE_higgs::Session>(slots, "higgs.dat"),
+///     columns);
+///
+/// \tparam N number of columns
+/// \tparam Session of a model with one input of N values and one output of one value, per event
+/// \tparam Input type of the columns and of the model's input
+/// \param weights path of the weights file; empty for `<name>.dat` in the working directory
+/// The first parameter, SOFIE's number of slots, is not needed: sessions are made when they are.
+template <std::size_t N, class Session, class Input = float>
+ColumnFunctor<Session, Input, std::make_index_sequence<N>> SofieFunctor(unsigned = 0,
+                                                                        const std::string& weights = "") {
+  return ColumnFunctor<Session, Input, std::make_index_sequence<N>>(weights);
+}
+
 }  // namespace pysofie::rdf
 
 #endif
