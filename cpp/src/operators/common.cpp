@@ -1,0 +1,68 @@
+#include "common.hxx"
+
+namespace sofie {
+
+DType onnxType(const Operator& op, std::int64_t code) {
+  switch (code) {
+    case 1:
+      return DType::Float32;
+    case 2:
+      return DType::UInt8;
+    case 3:
+      return DType::Int8;
+    case 4:
+      return DType::UInt16;
+    case 5:
+      return DType::Int16;
+    case 6:
+      return DType::Int32;
+    case 7:
+      return DType::Int64;
+    case 9:
+      return DType::Bool;
+    case 11:
+      return DType::Float64;
+    case 12:
+      return DType::UInt32;
+    case 13:
+      return DType::UInt64;
+    default:
+      op.unsupported("ONNX's element type " + std::to_string(code) +
+                     " is not supported; use float32, float64, an integer type or bool");
+  }
+}
+
+void requireOneType(const Operator& op, const std::vector<Tensor>& tensors) {
+  for (const Tensor& tensor : tensors)
+    if (tensor.type != tensors.front().type)
+      op.invalid("its inputs are of type " + std::string(dtypeName(tensors.front().type)) + " and " +
+                 std::string(dtypeName(tensor.type)) + ", but must be of one type");
+}
+
+void requireFloat(const Operator& op, const Tensor& tensor) {
+  if (!isFloat(tensor.type))
+    op.invalid("its input is of type " + std::string(dtypeName(tensor.type)) + ", but must be floating");
+}
+
+Expr literal(const Operator& op, const Constant& constant) {
+  if (constant.size() != 1)
+    op.invalid("a constant of " + std::to_string(constant.size()) + " elements must have one");
+  return isFloat(constant.type) ? number(constant.type, constant.at<double>(0))
+                                : integer(constant.type, constant.at<std::int64_t>(0));
+}
+
+Expr scalarOf(Operator& op, std::size_t i) {
+  const Tensor tensor = op.input(i);
+  if (const auto& constant = op.contentsOf(i).constant) return literal(op, *constant);
+  return load(op.reshape(tensor, {}), {});
+}
+
+Dim fromStart(const Dim& position, const Dim& size) {
+  const auto low = position.lowerBound(), high = position.upperBound();
+  if (low && *low >= 0) return position;
+  if (high && *high < 0) return position + size;
+  const Dim isNegative = min(1, max(0, Dim(0) - position));
+  return position + size * isNegative;
+}
+
+}  // namespace sofie

@@ -1,0 +1,24 @@
+#pragma once
+#include <vector>
+
+#include "sofie/operator.hxx"
+
+namespace sofie {
+
+/// The type of a number of ONNX's TensorProto.DataType. \throws UnsupportedError for one that pysofie does
+/// not compute in.
+DType onnxType(const Operator& op, std::int64_t code);
+/// \throws InvalidModelError when the tensors differ in type.
+void requireOneType(const Operator& op, const std::vector<Tensor>& tensors);
+/// \throws InvalidModelError when the tensor is not of a floating type.
+void requireFloat(const Operator& op, const Tensor& tensor);
+
+/// The only element of an input: a literal where it is known, else a load.
+Expr scalarOf(Operator& op, std::size_t i);
+/// A literal of a constant with one element. \throws InvalidModelError when it has more.
+Expr literal(const Operator& op, const Constant& constant);
+
+/// A position in an axis of that size; a negative one counts from the end.
+Dim fromStart(const Dim& position, const Dim& size);
+
+}  // namespace sofie

@@ -1,0 +1,104 @@
+/// Operators that read at computed positions.
+#include "common.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+/// Positions from the start of an axis whose size is known. \throws ShapeError when one is outside
+std::vector<std::int64_t> positions(const Constant& places, std::int64_t size) {
+  std::vector<std::int64_t> result;
+  for (std::int64_t i = 0; i < places.size(); ++i) {
+    const auto place = places.at<std::int64_t>(i);
+    if (place < -size || place >= size)
+      throw ShapeError("the index " + std::to_string(place) + " is outside an axis of size " +
+                       std::to_string(size));
+    result.push_back(place < 0 ? place + size : place);
+  }
+  return result;
+}
+
+/// Step of an arithmetic progression that does not change sign, nullopt for other numbers.
+std::optional<std::int64_t> progression(const Constant& places) {
+  if (places.size() == 0) return std::nullopt;
+  const auto at = [&](std::int64_t i) { return places.at<std::int64_t>(i); };
+  const std::int64_t step = places.size() == 1 ? 1 : at(1) - at(0);
+  for (std::int64_t i = 1; i < places.size(); ++i)
+    if (at(i) - at(i - 1) != step || (at(i) < 0) != (at(0) < 0)) return std::nullopt;
+  return step;
+}
+
+/// The gathered elements as a view, where the places are known and evenly spaced.
+std::optional<Tensor> gatheredView(const Operator& op, const Tensor& data, std::size_t axis,
+                                   const Constant& places) {
+  const auto step = places.shape.size() > 1 ? std::nullopt : progression(places);
+  if (!step) return std::nullopt;
+  const Dim first = fromStart(places.at<std::int64_t>(0), data.dim(axis));
+  const Tensor slice = op.slice(data, axis, first, places.size(), *step);
+  return places.shape.empty() ? op.squeeze(slice, axis) : slice;
+}
+
+void gather_1(Operator& op) {
+  const Tensor data = op.input(0);
+  Tensor places = op.input(1);
+  const std::size_t axis = op.axis(op.integer("axis", 0), data.rank());
+  bool checked = false;
+  if (const auto& constant = op.contentsOf(1).constant) {
+    if (const auto size = data.dim(axis).value()) {
+      places = op.constant(Constant::of(DType::Int64, constant->shape, positions(*constant, *size)));
+      checked = true;
+    }
+    if (const auto view = gatheredView(op, data, axis, *constant)) return op.output(0, *view);
+  }
+  Shape shape = data.shape();
+  const auto gap = shape.erase(shape.begin() + static_cast<std::ptrdiff_t>(axis));
+  shape.insert(gap, places.shape().begin(), places.shape().end());
+  std::vector<Expr> variables = indices(shape.size());
+  const auto first = variables.begin() + static_cast<std::ptrdiff_t>(axis);
+  const auto last = first + static_cast<std::ptrdiff_t>(places.rank());
+  const Expr place = load(places, {first, last});
+  variables.insert(variables.erase(first, last), checked ? place : checkedIndex(place, data.dim(axis)));
+  op.output(0, op.map(shape, load(data, variables)));
+}
+
+void gatherElements_11(Operator& op) {
+  const Tensor data = op.input(0), places = op.input(1);
+  if (places.rank() != data.rank())
+    throw ShapeError("the data " + text(data.shape()) + " and the indices " + text(places.shape()) +
+                     " differ in rank");
+  const std::size_t axis = op.axis(op.integer("axis", 0), data.rank());
+  std::vector<Expr> variables = indices(data.rank());
+  variables[axis] = checkedIndex(element(places), data.dim(axis));
+  op.output(0, op.map(places.shape(), load(data, variables)));
+}
+
+/// The last axis of the indices holds positions in the axes of the data that follow the batch.
+void gatherND_11(Operator& op) {
+  const Tensor data = op.input(0), places = op.input(1);
+  const auto batch = static_cast<std::size_t>(op.integer("batch_dims", 0));
+  if (places.rank() == 0) throw ShapeError("the indices have no axis");
+  const auto depth = static_cast<std::size_t>(places.shape().back().constant());
+  if (batch >= places.rank() || batch + depth > data.rank())
+    throw ShapeError("indices of shape " + text(places.shape()) + " with " + std::to_string(batch) +
+                     " batch axes do not fit the data " + text(data.shape()));
+  Shape shape(places.shape().begin(), places.shape().end() - 1);
+  shape.insert(shape.end(), data.shape().begin() + static_cast<std::ptrdiff_t>(batch + depth),
+               data.shape().end());
+  const std::size_t outer = places.rank() - 1;
+  std::vector<Expr> result = indices(batch), place = indices(outer);
+  place.emplace_back();
+  for (std::size_t i = 0; i < depth; ++i) {
+    place.back() = extent(static_cast<std::int64_t>(i));
+    result.push_back(checkedIndex(load(places, place), data.dim(batch + i)));
+  }
+  for (const Expr& variable : indices(shape.size() - outer, outer)) result.push_back(variable);
+  op.output(0, op.map(shape, load(data, result)));
+}
+
+}  // namespace
+
+SOFIE_OPERATOR("Gather", 1, gather_1);
+SOFIE_OPERATOR("GatherElements", 11, gatherElements_11);
+SOFIE_OPERATOR("GatherND", 11, gatherND_11);
+
+}  // namespace sofie

@@ -1,0 +1,97 @@
+/// Operators that make tensors out of little: constants, ranges, running sums.
+#include <cmath>
+
+#include "common.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+template <class T>
+Constant vectorOf(DType type, const std::vector<T>& values) {
+  return Constant::of(type, {static_cast<std::int64_t>(values.size())}, values);
+}
+
+void constant_1(Operator& op) {
+  if (op.hasAttribute("value_float"))
+    return op.output(0, op.scalar(DType::Float32, op.real("value_float", 0)));
+  if (op.hasAttribute("value_int"))
+    return op.output(0,
+                     op.constant(Constant::of<std::int64_t>(DType::Int64, {}, {op.integer("value_int", 0)})));
+  if (op.hasAttribute("value_floats"))
+    return op.output(
+        0, op.constant(vectorOf(DType::Float32, op.attribute<std::vector<double>>("value_floats"))));
+  if (op.hasAttribute("value_ints"))
+    return op.output(0, op.constant(vectorOf(DType::Int64, op.integers("value_ints"))));
+  if (!op.hasAttribute("value"))
+    op.unsupported("a constant of strings is not supported; remove it from the model");
+  op.output(0, op.constant(op.attribute<Constant>("value")));
+}
+
+void constantOfShape_9(Operator& op) {
+  const Constant value = op.hasAttribute("value") ? op.attribute<Constant>("value")
+                                                  : Constant::of<double>(DType::Float32, {}, {0});
+  if (value.size() != 1) op.invalid("its value has " + std::to_string(value.size()) + " elements, not one");
+  const Shape shape = op.dimsOf(0);
+  for (const Dim& dim : shape)
+    if (dim.isConstant() && dim.constant() < 0)
+      throw ShapeError("the shape " + text(shape) + " has a negative dimension");
+  op.output(0, op.broadcast(op.constant({value.type, {}, value.bytes}), shape));
+}
+
+/// Elements of a range of integers.
+Dim count(const Operator& op) {
+  const Dim start = op.dimsOf(0).at(0), limit = op.dimsOf(1).at(0);
+  const std::int64_t step = op.dimsOf(2).at(0).constant();
+  if (step == 0) throw ShapeError("a range cannot have step 0");
+  return max(0, step > 0 ? ceilDiv(limit - start, step) : ceilDiv(start - limit, -step));
+}
+
+/// Elements of a range of floats.
+Dim realCount(const Operator& op) {
+  const double start = op.constantOf(0).at<double>(0), limit = op.constantOf(1).at<double>(0);
+  const double elements = std::ceil((limit - start) / op.constantOf(2).at<double>(0));
+  if (!(elements < 1e15)) throw ShapeError("a range of " + std::to_string(elements) + " elements is absurd");
+  return elements > 0 ? static_cast<std::int64_t>(elements) : 0;
+}
+
+void range_11(Operator& op) {
+  const DType type = op.input(0).type;
+  requireOneType(op, {op.input(0), op.input(1), op.input(2)});
+  const Dim elements = isFloat(type) ? realCount(op) : count(op);
+  op.output(0, op.map({elements}, scalarOf(op, 0) + cast(type, index(0)) * scalarOf(op, 2)));
+}
+
+void eyeLike_9(Operator& op) {
+  const Tensor x = op.input(0);
+  if (x.rank() != 2) throw ShapeError("a tensor of shape " + text(x.shape()) + " is not a matrix");
+  const DType type = op.hasAttribute("dtype") ? onnxType(op, op.integer("dtype", 0)) : x.type;
+  const Expr diagonal = index(0) + extent(op.integer("k", 0));
+  op.output(0, op.map(x.shape(), cast(type, binary(Op::Eq, index(1), diagonal))));
+}
+
+/// A running combination, as one reduction for each element over those before it.
+template <Combiner combiner>
+void running_11(Operator& op) {
+  const Tensor x = op.input(0);
+  const std::size_t axis = op.axis(op.integersOf(1).at(0), x.rank());
+  const bool reverse = op.integer("reverse", 0) != 0, exclusive = op.integer("exclusive", 0) != 0;
+  std::vector<Expr> place = indices(x.rank());
+  const Expr here = place[axis], along = index(static_cast<int>(x.rank()));
+  place[axis] = along;
+  const Op order = reverse ? (exclusive ? Op::Gt : Op::Ge) : (exclusive ? Op::Lt : Op::Le);
+  const Expr neutral = number(x.type, combiner == Combiner::Sum ? 0 : 1);
+  op.output(0, op.reduce(x.shape(), {x.dim(axis)}, combiner,
+                         select(binary(order, along, here), load(x, place), neutral)));
+}
+
+}  // namespace
+
+SOFIE_OPERATOR("Constant", 1, constant_1);
+SOFIE_OPERATOR("ConstantOfShape", 9, constantOfShape_9);
+SOFIE_OPERATOR("Range", 11, range_11);
+SOFIE_OPERATOR("EyeLike", 9, eyeLike_9);
+SOFIE_OPERATOR("CumSum", 11, running_11<Combiner::Sum>);
+SOFIE_OPERATOR("CumProd", 26, running_11<Combiner::Product>);
+
+}  // namespace sofie

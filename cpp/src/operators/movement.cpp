@@ -1,0 +1,269 @@
+/// Operators that put tensors together and take them apart.
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "common.hxx"
+#include "padding.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+// --- Concat, Split -----------------------------------------------------------------------------------------
+
+Shape concatenated(const std::vector<Tensor>& parts, std::size_t axis) {
+  Shape shape = parts[0].shape();
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    if (parts[i].rank() != shape.size())
+      throw ShapeError("tensors of shapes " + text(shape) + " and " + text(parts[i].shape()) +
+                       " differ in rank");
+    for (std::size_t k = 0; k < shape.size(); ++k)
+      shape[k] = k == axis ? shape[k] + parts[i].dim(k)
+                           : agree(shape[k], parts[i].dim(k), "sizes of axis " + std::to_string(k));
+  }
+  return shape;
+}
+
+void concat_1(Operator& op) {
+  std::vector<Tensor> parts;
+  for (std::size_t i = 0; i < op.inputCount(); ++i) parts.push_back(op.input(i));
+  if (parts.empty()) op.invalid("it has no input");
+  requireOneType(op, parts);
+  const std::size_t axis = op.axis(op.integer("axis", 1), parts[0].rank());
+  if (parts.size() == 1) return op.output(0, parts[0]);
+  const Tensor result = op.temporary(parts[0].type, concatenated(parts, axis));
+  Dim offset = 0;
+  for (const Tensor& part : parts) {
+    if (!part.dim(axis).is(0)) op.store(element(part), op.slice(result, axis, offset, part.dim(axis)));
+    offset = offset + part.dim(axis);
+  }
+  op.output(0, result);
+}
+
+void split(Operator& op, const std::vector<Dim>& sizes, std::size_t axis) {
+  const Tensor x = op.input(0);
+  if (sizes.size() != op.node().outputs.size())
+    throw ShapeError("it has " + std::to_string(op.node().outputs.size()) + " outputs, but splits into " +
+                     std::to_string(sizes.size()) + " parts");
+  agree(std::accumulate(sizes.begin(), sizes.end(), Dim(0)), x.dim(axis),
+        "the sum of the parts and the size of axis " + std::to_string(axis));
+  Dim offset = 0;
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    op.output(i, op.slice(x, axis, offset, sizes[i]));
+    offset = offset + sizes[i];
+  }
+}
+
+std::vector<Dim> equalParts(const Dim& size, std::size_t count) {
+  const Dim parts = static_cast<std::int64_t>(count);
+  if (size.isConstant() && !floorMod(size, parts).is(0))
+    throw ShapeError("a size of " + size.text() + " cannot be split into " + parts.text() + " equal parts");
+  return std::vector<Dim>(count, floorDiv(size, parts));
+}
+
+/// Equal parts, of which the last ones may be smaller.
+std::vector<Dim> unevenParts(const Dim& size, std::size_t count) {
+  const Dim part = ceilDiv(size, static_cast<std::int64_t>(count));
+  std::vector<Dim> sizes;
+  for (std::size_t i = 0; i < count; ++i)
+    sizes.push_back(min(part, max(0, size - Dim(static_cast<std::int64_t>(i)) * part)));
+  return sizes;
+}
+
+void split_1(Operator& op) {
+  const Tensor x = op.input(0);
+  const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
+  const auto given = op.integers("split");
+  if (op.hasAttribute("split")) return split(op, {given.begin(), given.end()}, axis);
+  split(op, op.has(1) ? op.dimsOf(1) : equalParts(x.dim(axis), op.node().outputs.size()), axis);
+}
+
+void split_18(Operator& op) {
+  const Tensor x = op.input(0);
+  const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
+  if (op.has(1)) return split(op, op.dimsOf(1), axis);
+  split(op, unevenParts(x.dim(axis), op.node().outputs.size()), axis);
+}
+
+// --- Slice -------------------------------------------------------------------------------------------------
+
+/// Exporters write such numbers for "to the end" and "from the beginning".
+bool isFarBehind(const Dim& dim) {
+  return dim.isConstant() && dim.constant() >= std::numeric_limits<std::int32_t>::max();
+}
+bool isFarBefore(const Dim& dim) {
+  return dim.isConstant() && dim.constant() <= -std::numeric_limits<std::int32_t>::max();
+}
+
+Tensor sliced(const Operator& op, const Tensor& x, std::size_t axis, const Dim& start, const Dim& end,
+              std::int64_t step) {
+  const Dim size = x.dim(axis);
+  if (step == 0) throw ShapeError("a slice cannot have step 0");
+  if (step > 0) {
+    const Dim begin = isFarBefore(start)   ? Dim(0)
+                      : isFarBehind(start) ? size
+                                           : max(0, fromStart(start, size));
+    const Dim stop = isFarBehind(end) ? size : isFarBefore(end) ? Dim(0) : min(size, fromStart(end, size));
+    return op.slice(x, axis, begin, max(0, ceilDiv(stop - begin, step)), step);
+  }
+  const Dim last = size - 1;
+  const Dim begin = isFarBehind(start)   ? last
+                    : isFarBefore(start) ? Dim(-1)
+                                         : min(last, fromStart(start, size));
+  const Dim stop = isFarBefore(end) ? Dim(-1) : isFarBehind(end) ? last : max(-1, fromStart(end, size));
+  return op.slice(x, axis, begin, max(0, ceilDiv(begin - stop, -step)), step);
+}
+
+void slice(Operator& op, const std::vector<Dim>& starts, const std::vector<Dim>& ends,
+           std::vector<std::int64_t> axes, std::vector<std::int64_t> steps) {
+  Tensor x = op.input(0);
+  if (axes.empty()) {
+    axes.resize(starts.size());
+    std::iota(axes.begin(), axes.end(), std::int64_t(0));
+  }
+  if (steps.empty()) steps.assign(starts.size(), 1);
+  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
+    throw ShapeError("starts, ends, axes and steps differ in length: " + std::to_string(starts.size()) +
+                     ", " + std::to_string(ends.size()) + ", " + std::to_string(axes.size()) + ", " +
+                     std::to_string(steps.size()));
+  for (std::size_t i = 0; i < starts.size(); ++i)
+    x = sliced(op, x, op.axis(axes[i], x.rank()), starts[i], ends[i], steps[i]);
+  op.output(0, x);
+}
+
+void slice_1(Operator& op) {
+  const auto starts = op.integers("starts"), ends = op.integers("ends");
+  slice(op, {starts.begin(), starts.end()}, {ends.begin(), ends.end()}, op.integers("axes"), {});
+}
+
+void slice_10(Operator& op) {
+  const auto optional = [&](std::size_t i) {
+    return op.has(i) ? op.integersOf(i) : std::vector<std::int64_t>();
+  };
+  slice(op, op.dimsOf(1), op.dimsOf(2), optional(3), optional(4));
+}
+
+// --- Tile --------------------------------------------------------------------------------------------------
+
+/// Every repeated axis becomes a pair (repetition, place), the first of which reads the same elements.
+Tensor tiled(Operator& op, const Tensor& x, const std::vector<Dim>& repeats) {
+  if (repeats.size() != x.rank())
+    throw ShapeError("there are " + std::to_string(repeats.size()) + " repeats for the " +
+                     std::to_string(x.rank()) + " axes of " + text(x.shape()));
+  Tensor pairs = x;
+  Shape paired, shape;
+  for (std::size_t axis = 0; axis < x.rank(); ++axis) {
+    if (!repeats[axis].is(1)) {
+      pairs = op.unsqueeze(pairs, paired.size());
+      paired.push_back(repeats[axis]);
+    }
+    paired.push_back(x.dim(axis));
+    shape.push_back(repeats[axis] * x.dim(axis));
+  }
+  if (paired.size() == x.rank()) return x;
+  return op.reshape(op.copy(op.broadcast(pairs, paired)), shape);
+}
+
+void tile_1(Operator& op) {
+  const Tensor x = op.input(0);
+  std::vector<Dim> repeats(x.rank(), 1);
+  repeats[op.axis(op.integersOf(2).at(0), x.rank())] = op.dimsOf(1).at(0);
+  op.output(0, tiled(op, x, repeats));
+}
+
+void tile_6(Operator& op) { op.output(0, tiled(op, op.input(0), op.dimsOf(1))); }
+
+// --- Pad ---------------------------------------------------------------------------------------------------
+
+using Mapping = Expr (*)(const Expr& place, const Dim& size);
+
+Expr remainder(const Expr& place, const Dim& period) { return binary(Op::Mod, place, extent(period)); }
+
+Expr wrapped(const Expr& place, const Dim& size) { return remainder(place, size); }
+
+Expr nearest(const Expr& place, const Dim& size) {
+  return binary(Op::Minimum, binary(Op::Maximum, place, extent(0)), extent(size - 1));
+}
+
+/// There and back again: of size 4 the places are 0 1 2 3 2 1 | 0 1 2 3 2 1 ...
+Expr reflected(const Expr& place, const Dim& size) {
+  const Expr last = extent(size - 1);
+  return last - unary(Op::Abs, remainder(place, Dim(2) * (size - 1)) - last);
+}
+
+Tensor padMapped(Operator& op, const Tensor& x, const std::vector<Dim>& before, const std::vector<Dim>& after,
+                 Mapping mapping) {
+  Shape shape;
+  std::vector<Expr> places;
+  for (std::size_t axis = 0; axis < x.rank(); ++axis) {
+    const Expr place = index(static_cast<int>(axis)) - extent(before[axis]);
+    const bool padded = !before[axis].is(0) || !after[axis].is(0);
+    places.push_back(padded ? mapping(place, x.dim(axis)) : place);
+    shape.push_back(before[axis] + x.dim(axis) + after[axis]);
+    if (shape.back().isConstant() && shape.back().constant() < 0)
+      throw ShapeError("padding by " + before[axis].text() + " and " + after[axis].text() +
+                       " leaves nothing of axis " + std::to_string(axis) + " of " + text(x.shape()));
+  }
+  return op.map(shape, load(x, places));
+}
+
+/// `pads` holds the numbers in front of each of `axes`, then those behind.
+void pad(Operator& op, const std::vector<Dim>& pads, const std::vector<std::size_t>& axes,
+         const Expr& value) {
+  const Tensor x = op.input(0);
+  if (pads.size() != 2 * axes.size())
+    throw ShapeError("there are " + std::to_string(pads.size()) + " pads for " + std::to_string(axes.size()) +
+                     " axes; two for each are expected");
+  std::vector<Dim> before(x.rank(), 0), after(x.rank(), 0);
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    before[axes[i]] = pads[i];
+    after[axes[i]] = pads[i + axes.size()];
+  }
+  const std::string mode = op.string("mode", "constant");
+  if (mode == "constant") return op.output(0, padConstant(op, x, before, after, value));
+  const Mapping mapping = mode == "reflect" ? reflected
+                          : mode == "edge"  ? nearest
+                          : mode == "wrap"  ? wrapped
+                                            : nullptr;
+  if (!mapping) op.unsupported("mode is '" + mode + "'; use constant, reflect, edge or wrap");
+  op.output(0, padMapped(op, x, before, after, mapping));
+}
+
+std::vector<std::size_t> allAxes(const Tensor& x) {
+  std::vector<std::size_t> axes(x.rank());
+  std::iota(axes.begin(), axes.end(), std::size_t(0));
+  return axes;
+}
+
+/// Opset 2 renamed the attribute `paddings` to `pads`.
+void pad_1(Operator& op) {
+  const Tensor x = op.input(0);
+  const auto pads = op.integers(op.hasAttribute("pads") ? "pads" : "paddings");
+  pad(op, {pads.begin(), pads.end()}, allAxes(x), number(x.type, op.real("value", 0)));
+}
+
+void pad_11(Operator& op) {
+  const Tensor x = op.input(0);
+  std::vector<std::size_t> axes = allAxes(x);
+  if (op.has(3)) {
+    axes.clear();
+    for (const std::int64_t axis : op.integersOf(3)) axes.push_back(op.axis(axis, x.rank()));
+  }
+  if (op.has(2)) requireOneType(op, {x, op.input(2)});
+  pad(op, op.dimsOf(1), axes, op.has(2) ? scalarOf(op, 2) : number(x.type, 0));
+}
+
+}  // namespace
+
+SOFIE_OPERATOR("Concat", 1, concat_1);
+SOFIE_OPERATOR("Split", 1, split_1);
+SOFIE_OPERATOR("Split", 18, split_18);
+SOFIE_OPERATOR("Slice", 1, slice_1);
+SOFIE_OPERATOR("Slice", 10, slice_10);
+SOFIE_OPERATOR("Tile", 1, tile_1);
+SOFIE_OPERATOR("Tile", 6, tile_6);
+SOFIE_OPERATOR("Pad", 1, pad_1);
+SOFIE_OPERATOR("Pad", 11, pad_11);
+
+}  // namespace sofie

@@ -1,0 +1,49 @@
+/// Where, conversions, and the triangles of a matrix.
+#include "common.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+void where_9(Operator& op) {
+  const Tensor condition = op.input(0), yes = op.input(1), no = op.input(2);
+  if (condition.type != DType::Bool)
+    op.invalid("its condition is of type " + std::string(dtypeName(condition.type)));
+  requireOneType(op, {yes, no});
+  op.output(0, op.elementwise({condition, yes, no},
+                              [](const std::vector<Expr>& x) { return select(x[0], x[1], x[2]); }));
+}
+
+/// Names of types, as TensorProto.DataType spells them.
+void cast_1(Operator& op) {
+  std::string name = op.string("to", "");
+  for (char& letter : name) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  if (name == "float") name = "float32";
+  if (name == "double") name = "float64";
+  op.output(0, op.cast(op.input(0), parseDType(name)));
+}
+
+void cast_6(Operator& op) {
+  op.output(0, op.cast(op.input(0), onnxType(op, op.attribute<std::int64_t>("to"))));
+}
+
+void castLike_15(Operator& op) { op.output(0, op.cast(op.input(0), op.input(1).type)); }
+
+void trilu_14(Operator& op) {
+  const Tensor x = op.input(0);
+  if (x.rank() < 2) throw ShapeError("a tensor of shape " + text(x.shape()) + " is not a matrix");
+  const Expr row = index(static_cast<int>(x.rank()) - 2), column = index(static_cast<int>(x.rank()) - 1);
+  const Expr diagonal = row + (op.has(1) ? scalarOf(op, 1) : integer(DType::Int64, 0));
+  const Expr kept = binary(op.integer("upper", 1) != 0 ? Op::Ge : Op::Le, column, diagonal);
+  op.output(0, op.map(x.shape(), select(kept, element(x), number(x.type, 0))));
+}
+
+}  // namespace
+
+SOFIE_OPERATOR("Where", 9, where_9);
+SOFIE_OPERATOR("Cast", 1, cast_1);
+SOFIE_OPERATOR("Cast", 6, cast_6);
+SOFIE_OPERATOR("CastLike", 15, castLike_15);
+SOFIE_OPERATOR("Trilu", 14, trilu_14);
+
+}  // namespace sofie
