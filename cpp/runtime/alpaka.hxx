@@ -1,6 +1,6 @@
 /// \file alpaka.hxx
-/// What generated code needs from alpaka (1.2 and later 1.x, 2.0): a queue, device memory, launches and matrix
-/// products for the accelerator that `Tag` names, under the same names as `sycl.hxx`. Define
+/// What generated code needs from alpaka (1.2 and later 1.x, 2.0): a queue, device memory, launches and
+/// matrix products for the accelerator that `Tag` names, under the same names as `sycl.hxx`. Define
 /// SOFIE_ALPAKA_CUBLAS or SOFIE_ALPAKA_ROCBLAS (and link the library) to send large matrix products there.
 #ifndef SOFIE_RUNTIME_ALPAKA_HXX
 #define SOFIE_RUNTIME_ALPAKA_HXX
@@ -15,17 +15,18 @@
 #include <type_traits>
 #include <utility>
 
+// clang-format off: the first of these says whose functions the second calls, and an indented include stays
+// in its place when this header is embedded, where the others move to the top.
 #include "alpaka_math.hxx"
 #include "device_math.hxx"
 #include "device_contraction.hxx"
 #include "device_memory.hxx"
-
-// An indented include stays in its place when this header is embedded; the others move to the top.
 #if defined(SOFIE_ALPAKA_CUBLAS)
   #include <cublas_v2.h>
 #elif defined(SOFIE_ALPAKA_ROCBLAS)
   #include <rocblas/rocblas.h>
 #endif
+// clang-format on
 
 /// The accelerator that generated code uses: by default a GPU if alpaka was told of one.
 #ifndef SOFIE_ALPAKA_TAG
@@ -45,8 +46,7 @@
 namespace sofie_runtime {
 
 template <class Tag>
-constexpr bool is_gpu =
-    std::is_same_v<Tag, alpaka::TagGpuCudaRt> || std::is_same_v<Tag, alpaka::TagGpuHipRt>;
+constexpr bool is_gpu = std::is_same_v<Tag, alpaka::TagGpuCudaRt> || std::is_same_v<Tag, alpaka::TagGpuHipRt>;
 
 /// The indices that one thread visits: every thread of a GPU strides over the whole range, so that
 /// neighbours touch neighbouring memory; a CPU thread keeps to a stretch of its own.
@@ -68,7 +68,8 @@ struct ForEach {
 template <int Side, int Each>
 struct TiledContraction {
   template <class Accelerator, class Kernel>
-  ALPAKA_FN_ACC void operator()(const Accelerator& accelerator, const Kernel& kernel, const Extents& extents) const {
+  ALPAKA_FN_ACC void operator()(const Accelerator& accelerator, const Kernel& kernel,
+                                const Extents& extents) const {
     using Shape = Tile<Kernel, Side, Each>;
     using Slice = typename Kernel::Value[Shape::shared_elements];
     auto& left = alpaka::declareSharedVar<Slice, __COUNTER__>(accelerator);
@@ -93,17 +94,17 @@ class Library {
   // The library is column-major: it computes the transpose of our product, with the operands swapped.
   void multiply(const Extents& e, const MatrixProduct<float>& p) const {
     const float one = 1, zero = 0;
-    check(cublasSgemmStridedBatched(handle_.get(), flip(p.transpose_right), flip(p.transpose_left), int(e.columns),
-                                    int(e.rows), int(e.depth), &one, p.right, int(p.leading_right), p.stride_right,
-                                    p.left, int(p.leading_left), p.stride_left, &zero, p.result,
-                                    int(p.leading_result), p.stride_result, int(e.batch)));
+    check(cublasSgemmStridedBatched(
+        handle_.get(), flip(p.transpose_right), flip(p.transpose_left), int(e.columns), int(e.rows),
+        int(e.depth), &one, p.right, int(p.leading_right), p.stride_right, p.left, int(p.leading_left),
+        p.stride_left, &zero, p.result, int(p.leading_result), p.stride_result, int(e.batch)));
   }
   void multiply(const Extents& e, const MatrixProduct<double>& p) const {
     const double one = 1, zero = 0;
-    check(cublasDgemmStridedBatched(handle_.get(), flip(p.transpose_right), flip(p.transpose_left), int(e.columns),
-                                    int(e.rows), int(e.depth), &one, p.right, int(p.leading_right), p.stride_right,
-                                    p.left, int(p.leading_left), p.stride_left, &zero, p.result,
-                                    int(p.leading_result), p.stride_result, int(e.batch)));
+    check(cublasDgemmStridedBatched(
+        handle_.get(), flip(p.transpose_right), flip(p.transpose_left), int(e.columns), int(e.rows),
+        int(e.depth), &one, p.right, int(p.leading_right), p.stride_right, p.left, int(p.leading_left),
+        p.stride_left, &zero, p.result, int(p.leading_result), p.stride_result, int(e.batch)));
   }
 
  private:
@@ -126,19 +127,17 @@ class Library {
   // The library is column-major: it computes the transpose of our product, with the operands swapped.
   void multiply(const Extents& e, const MatrixProduct<float>& p) const {
     const float one = 1, zero = 0;
-    check(rocblas_sgemm_strided_batched(handle_.get(), flip(p.transpose_right), flip(p.transpose_left),
-                                        int(e.columns), int(e.rows), int(e.depth), &one, p.right,
-                                        int(p.leading_right), p.stride_right, p.left, int(p.leading_left),
-                                        p.stride_left, &zero, p.result, int(p.leading_result), p.stride_result,
-                                        int(e.batch)));
+    check(rocblas_sgemm_strided_batched(
+        handle_.get(), flip(p.transpose_right), flip(p.transpose_left), int(e.columns), int(e.rows),
+        int(e.depth), &one, p.right, int(p.leading_right), p.stride_right, p.left, int(p.leading_left),
+        p.stride_left, &zero, p.result, int(p.leading_result), p.stride_result, int(e.batch)));
   }
   void multiply(const Extents& e, const MatrixProduct<double>& p) const {
     const double one = 1, zero = 0;
-    check(rocblas_dgemm_strided_batched(handle_.get(), flip(p.transpose_right), flip(p.transpose_left),
-                                        int(e.columns), int(e.rows), int(e.depth), &one, p.right,
-                                        int(p.leading_right), p.stride_right, p.left, int(p.leading_left),
-                                        p.stride_left, &zero, p.result, int(p.leading_result), p.stride_result,
-                                        int(e.batch)));
+    check(rocblas_dgemm_strided_batched(
+        handle_.get(), flip(p.transpose_right), flip(p.transpose_left), int(e.columns), int(e.rows),
+        int(e.depth), &one, p.right, int(p.leading_right), p.stride_right, p.left, int(p.leading_left),
+        p.stride_left, &zero, p.result, int(p.leading_result), p.stride_result, int(e.batch)));
   }
 
  private:
@@ -183,7 +182,8 @@ class Queue {
    public:
     Memory() = default;
     Memory(const Queue& owner, std::size_t bytes)
-        : buffer_(alpaka::allocBuf<std::byte, Index>(alpaka::getDev(owner.queue_), extent(std::max(bytes, least)))),
+        : buffer_(alpaka::allocBuf<std::byte, Index>(alpaka::getDev(owner.queue_),
+                                                     extent(std::max(bytes, least)))),
           data_(std::data(*buffer_)),
           bytes_(bytes) {}
     std::byte* data() const { return data_; }
@@ -205,7 +205,8 @@ class Queue {
   void copy_to_host(void* host, const void* device, std::size_t bytes) {
     if (bytes == 0) return;
     auto to = alpaka::createView(cpu(), static_cast<std::byte*>(host), extent(bytes));
-    const auto from = alpaka::createView(alpaka::getDev(queue_), static_cast<const std::byte*>(device), extent(bytes));
+    const auto from =
+        alpaka::createView(alpaka::getDev(queue_), static_cast<const std::byte*>(device), extent(bytes));
     alpaka::memcpy(queue_, to, from);
   }
   void wait() { alpaka::wait(queue_); }
@@ -243,8 +244,10 @@ class Queue {
     }
 #endif
     if constexpr (is_gpu<Tag>) {
-      if (extents.rows >= 64 && extents.columns >= 64) tiled<16, 4>(extents, kernel);
-      else tiled<16, 1>(extents, kernel);
+      if (extents.rows >= 64 && extents.columns >= 64)
+        tiled<16, 4>(extents, kernel);
+      else
+        tiled<16, 1>(extents, kernel);
     } else {
       tiled<1, 8>(extents, kernel);
     }
@@ -255,15 +258,19 @@ class Queue {
   static Vector extent(std::size_t bytes) { return Vector(static_cast<Index>(bytes)); }
   static alpaka::DevCpu cpu() { return alpaka::getDevByIdx(alpaka::PlatformCpu{}, 0); }
   static auto stream(const Native& queue) {
-    if constexpr (is_gpu<Tag>) return alpaka::getNativeHandle(queue);
-    else return nullptr;
+    if constexpr (is_gpu<Tag>)
+      return alpaka::getNativeHandle(queue);
+    else
+      return nullptr;
   }
   static alpaka::WorkDivMembers<Dimension, Index> division(Index blocks, Index threads) {
     return {Vector(blocks), Vector(threads), Vector(Index{1})};
   }
   Index most_blocks() const {
-    if constexpr (is_gpu<Tag>) return Index{1} << 20;
-    else return alpaka::getAccDevProps<Accelerator>(alpaka::getDev(queue_)).m_multiProcessorCount;
+    if constexpr (is_gpu<Tag>)
+      return Index{1} << 20;
+    else
+      return alpaka::getAccDevProps<Accelerator>(alpaka::getDev(queue_)).m_multiProcessorCount;
   }
 
   template <int Side, int Each, class Kernel>

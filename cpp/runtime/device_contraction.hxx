@@ -75,8 +75,10 @@ struct Epilogue {
 
 template <class T>
 SOFIE_FN T multiply_add(T a, T b, T sum) {
-  if constexpr (std::is_floating_point_v<T>) return a * b + sum;
-  else return add(mul(a, b), sum);
+  if constexpr (std::is_floating_point_v<T>)
+    return a * b + sum;
+  else
+    return add(mul(a, b), sum);
 }
 
 /// A block of Side x Side threads computes a square tile of the result, Each x Each elements per thread, from
@@ -88,11 +90,15 @@ struct Tile {
   static constexpr int shared_elements = width * depth;  ///< of either operand
 
   SOFIE_FN static std::int64_t across(std::int64_t extent) { return (extent + width - 1) / width; }
-  SOFIE_FN static std::int64_t blocks(const Extents& e) { return e.batch * across(e.rows) * across(e.columns); }
+  SOFIE_FN static std::int64_t blocks(const Extents& e) {
+    return e.batch * across(e.rows) * across(e.columns);
+  }
 
-  /// Loads rows [row, row + width) and columns [column, column + width) of the operands at depth [k, k + depth).
-  SOFIE_DEVICE_FN static void load(const Kernel& kernel, const Extents& e, std::int64_t batch, std::int64_t row,
-                                   std::int64_t column, std::int64_t k, int thread, T* left, T* right) {
+  /// Loads rows [row, row + width) and columns [column, column + width) of the operands at depth [k, k +
+  /// depth).
+  SOFIE_DEVICE_FN static void load(const Kernel& kernel, const Extents& e, std::int64_t batch,
+                                   std::int64_t row, std::int64_t column, std::int64_t k, int thread, T* left,
+                                   T* right) {
     for (int i = thread; i < shared_elements; i += threads) {
       const std::int64_t r = row + i / depth, kl = k + i % depth;
       left[i % depth * width + i / depth] = r < e.rows && kl < e.depth ? kernel.left(batch, r, kl) : T(0);
@@ -102,8 +108,8 @@ struct Tile {
   }
 
   template <class Barrier>
-  SOFIE_DEVICE_FN static void compute(const Kernel& kernel, const Extents& e, std::int64_t block, int thread, T* left,
-                                      T* right, const Barrier& barrier) {
+  SOFIE_DEVICE_FN static void compute(const Kernel& kernel, const Extents& e, std::int64_t block, int thread,
+                                      T* left, T* right, const Barrier& barrier) {
     const std::int64_t column_tiles = across(e.columns), row_tiles = across(e.rows);
     const std::int64_t column = block % column_tiles * width, row = block / column_tiles % row_tiles * width;
     const std::int64_t batch = block / (column_tiles * row_tiles);

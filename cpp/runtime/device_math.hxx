@@ -11,9 +11,9 @@
 
 namespace sofie_runtime {
 
-#define SOFIE_UNARY(name, function)                     \
-  template <class T, IfFloat<T> = 0>                    \
-  SOFIE_FN T name(T x) {                                \
+#define SOFIE_UNARY(name, function)                   \
+  template <class T, IfFloat<T> = 0>                  \
+  SOFIE_FN T name(T x) {                              \
     return static_cast<T>(math_library::function(x)); \
   }
 SOFIE_UNARY(abs, fabs)

@@ -32,7 +32,8 @@ std::shared_ptr<const typename Queue::Memory> device_weights(Queue& queue, const
   // Never destroyed: the device's runtime may be gone before the statics of this library.
   static auto& loaded = *new std::vector<Loaded>;
   const std::lock_guard<std::mutex> lock(mutex);
-  loaded.erase(std::remove_if(loaded.begin(), loaded.end(), [](const Loaded& entry) { return entry.memory.expired(); }),
+  loaded.erase(std::remove_if(loaded.begin(), loaded.end(),
+                              [](const Loaded& entry) { return entry.memory.expired(); }),
                loaded.end());
   for (const Loaded& entry : loaded)
     if (entry.path == path && entry.checksum == checksum && entry.queue.shares_memory_with(queue))

@@ -4,7 +4,8 @@
 /// host, CUDA, HIP and SYCL device code alike. Elementary functions live in the headers of the targets.
 ///
 /// Conventions, chosen to agree with NumPy and ONNX: integers wrap, an integer divided by zero gives zero,
-/// `minimum` and `maximum` propagate NaN, `mod` takes the sign of the divisor and `fmod` that of the dividend.
+/// `minimum` and `maximum` propagate NaN, `mod` takes the sign of the divisor and `fmod` that of the
+/// dividend.
 #ifndef SOFIE_RUNTIME_SCALAR_HXX
 #define SOFIE_RUNTIME_SCALAR_HXX
 
@@ -33,7 +34,8 @@ using IfInteger = std::enable_if_t<std::is_integral_v<T> && !std::is_same_v<T, b
 /// Unsigned type in which arithmetic on the integer type T wraps without undefined behaviour; narrow types
 /// are widened by hand because C++ would promote them to (signed) int.
 template <class T>
-using Wrapping = std::conditional_t<(sizeof(T) < sizeof(std::uint32_t)), std::uint32_t, std::make_unsigned_t<T>>;
+using Wrapping =
+    std::conditional_t<(sizeof(T) < sizeof(std::uint32_t)), std::uint32_t, std::make_unsigned_t<T>>;
 
 /// Limits as constants, because device code may read a constant but not call a host function.
 template <class T>
@@ -170,7 +172,8 @@ SOFIE_FN T mod(T a, T b) {
   }
   return remainder;
 }
-/// Integer power by repeated squaring; a negative exponent gives the truncated value (0 unless base is 1 or -1).
+/// Integer power by repeated squaring; a negative exponent gives the truncated value (0 unless base is 1 or
+/// -1).
 template <class T, IfInteger<T> = 0>
 SOFIE_FN T pow(T base, T exponent) {
   if constexpr (std::is_signed_v<T>) {
@@ -221,6 +224,18 @@ SOFIE_FN std::int64_t floordiv(std::int64_t a, std::int64_t b) { return div(sub(
 SOFIE_FN std::int64_t floormod(std::int64_t a, std::int64_t b) { return mod(a, b); }
 SOFIE_FN std::int64_t min(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 SOFIE_FN std::int64_t max(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+
+// --- indices from data
+// ---------------------------------------------------------------------------------------
+
+/// An index that came from data: counted from the end when negative; outside of the extent it raises the
+/// fault flag and gives 0.
+SOFIE_FN std::int64_t checked_index(std::int64_t index, std::int64_t extent, std::int32_t* fault) {
+  const std::int64_t position = index < 0 ? index + extent : index;
+  if (position >= 0 && position < extent) return position;
+  *fault = 1;
+  return 0;
+}
 
 // --- conversion --------------------------------------------------------------------------------------------
 

@@ -13,18 +13,19 @@
 #include <sycl/sycl.hpp>
 #include <utility>
 
+// clang-format off: the first of these says whose functions the second calls, and an indented include stays
+// in its place when this header is embedded, where the others move to the top.
 #include "sycl_math.hxx"
 #include "device_math.hxx"
 #include "device_contraction.hxx"
 #include "device_memory.hxx"
-
-// An indented include stays in its place when this header is embedded; the others move to the top.
 #if defined(SOFIE_SYCL_MKL) && __has_include(<oneapi/mkl/blas.hpp>)
   #include <oneapi/mkl/blas.hpp>
 #define SOFIE_SYCL_HAS_MKL 1
 #else
 #define SOFIE_SYCL_HAS_MKL 0
 #endif
+// clang-format on
 
 namespace sofie_runtime {
 
@@ -69,7 +70,8 @@ class Queue {
 
   /// Whether memory allocated through one queue may be used through the other.
   bool shares_memory_with(const Queue& other) const {
-    return queue_.get_context() == other.queue_.get_context() && queue_.get_device() == other.queue_.get_device();
+    return queue_.get_context() == other.queue_.get_context() &&
+           queue_.get_device() == other.queue_.get_device();
   }
 
   /// A handle of bytes on the device, which are freed with its last copy.
@@ -91,7 +93,9 @@ class Queue {
     std::size_t bytes_ = 0;
   };
 
-  void copy_to_device(void* device, const void* host, std::size_t bytes) { queue_.memcpy(device, host, bytes); }
+  void copy_to_device(void* device, const void* host, std::size_t bytes) {
+    queue_.memcpy(device, host, bytes);
+  }
   void copy_to_host(void* host, const void* device, std::size_t bytes) { queue_.memcpy(host, device, bytes); }
   void wait() { queue_.wait_and_throw(); }
 
@@ -127,13 +131,16 @@ class Queue {
       }
     }
 #endif
-    if (extents.rows >= 64 && extents.columns >= 64) tiled<16, 4>(extents, kernel);
-    else tiled<16, 1>(extents, kernel);
+    if (extents.rows >= 64 && extents.columns >= 64)
+      tiled<16, 4>(extents, kernel);
+    else
+      tiled<16, 1>(extents, kernel);
   }
 
  private:
   static sycl::nd_range<1> range(std::int64_t groups, std::int64_t group) {
-    return {sycl::range<1>(static_cast<std::size_t>(groups * group)), sycl::range<1>(static_cast<std::size_t>(group))};
+    return {sycl::range<1>(static_cast<std::size_t>(groups * group)),
+            sycl::range<1>(static_cast<std::size_t>(group))};
   }
 
   template <int Side, int Each, class Kernel>
@@ -153,10 +160,10 @@ class Queue {
   void multiply(const Extents& e, const MatrixProduct<T>& p) {
     using oneapi::mkl::transpose;
     const auto flip = [](bool transposed) { return transposed ? transpose::trans : transpose::nontrans; };
-    oneapi::mkl::blas::row_major::gemm_batch(queue_, flip(p.transpose_left), flip(p.transpose_right), e.rows, e.columns,
-                                             e.depth, T(1), p.left, p.leading_left, p.stride_left, p.right,
-                                             p.leading_right, p.stride_right, T(0), p.result, p.leading_result,
-                                             p.stride_result, e.batch);
+    oneapi::mkl::blas::row_major::gemm_batch(queue_, flip(p.transpose_left), flip(p.transpose_right), e.rows,
+                                             e.columns, e.depth, T(1), p.left, p.leading_left, p.stride_left,
+                                             p.right, p.leading_right, p.stride_right, T(0), p.result,
+                                             p.leading_result, p.stride_result, e.batch);
   }
 #endif
 

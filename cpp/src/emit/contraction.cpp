@@ -11,7 +11,8 @@ Dim MatrixForm::extent(const Nest& nest, Direction direction) const {
 }
 
 std::optional<MatrixForm> matrixForm(const Nest& nest) {
-  if (nest.kind == Nest::Kind::Map || nest.combiner != Combiner::Sum || nest.element->op != Op::Mul) return std::nullopt;
+  if (nest.kind == Nest::Kind::Map || nest.combiner != Combiner::Sum || nest.element->op != Op::Mul)
+    return std::nullopt;
   MatrixForm form;
   form.left = nest.element->args[0];
   form.right = nest.element->args[1];

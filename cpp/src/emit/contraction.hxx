@@ -14,7 +14,7 @@ struct MatrixForm {
   enum Direction : std::uint8_t { Batch, Row, Column, Depth };
 
   std::array<std::vector<int>, 4> variables;
-  Expr left, right;                ///< the loads
+  Expr left, right;  ///< the loads
   Affine leftAddress, rightAddress;
 
   /// The extent of a direction.

@@ -49,7 +49,8 @@ class EngineWriter {
 
   static std::string pointerName(int buffer) { return "b" + std::to_string(buffer); }
 
-  // --- kernels -------------------------------------------------------------------------------------------------
+  // --- kernels
+  // -------------------------------------------------------------------------------------------------
 
   std::string profiled(std::size_t k) {
     const Kernel& kernel = model_.program.kernels[k];
@@ -58,15 +59,18 @@ class EngineWriter {
     const std::string number = std::to_string(k);
     return "    {\n    const auto start = std::chrono::steady_clock::now();\n" + launch +
            "    queue_.wait();\n    nanoseconds[" + number +
-           "] += static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / std::chrono::nanoseconds(1));\n"
-           "    ++calls[" + number + "];\n    }\n";
+           "] += static_cast<std::uint64_t>((std::chrono::steady_clock::now() - start) / "
+           "std::chrono::nanoseconds(1));\n"
+           "    ++calls[" +
+           number + "];\n    }\n";
   }
 
   std::string launchText(const Kernel& kernel, const std::string& indent) {
     if (const auto* nest = std::get_if<Nest>(&kernel.body)) return nestText(*nest, kernel.origin, indent);
     if (const auto* region = std::get_if<Region>(&kernel.body)) return regionText(*region, indent);
-    throw UnsupportedError("the routine '" + std::get<Call>(kernel.body).routine + "' is not available on the target '" +
-                           target_.name + "'; compile the model for 'cpu'");
+    throw UnsupportedError("the routine '" + std::get<Call>(kernel.body).routine +
+                           "' is not available on the target '" + target_.name +
+                           "'; compile the model for 'cpu'");
   }
 
   std::string nestText(const Nest& nest, const std::string& origin, const std::string& indent) {
@@ -86,7 +90,8 @@ class EngineWriter {
     return text + indent + "}\n";
   }
 
-  // --- where the buffers are -----------------------------------------------------------------------------------
+  // --- where the buffers are
+  // -----------------------------------------------------------------------------------
 
   std::string pointerText(int id) const {
     const Buffer& buffer = model_.buffer(id);
@@ -99,23 +104,29 @@ class EngineWriter {
       return std::to_string(i);
     };
     switch (buffer.kind) {
-      case BufferKind::Input: return name + "static_cast<const " + type + "*>(inputs[" + place(model_.program.inputs) + "]);\n";
-      case BufferKind::Output: return name + "static_cast<" + type + "*>(outputs[" + place(model_.program.outputs) + "]);\n";
+      case BufferKind::Input:
+        return name + "static_cast<const " + type + "*>(inputs[" + place(model_.program.inputs) + "]);\n";
+      case BufferKind::Output:
+        return name + "static_cast<" + type + "*>(outputs[" + place(model_.program.outputs) + "]);\n";
       case BufferKind::Constant:
         return name + "reinterpret_cast<const " + type + "*>(weights_->data() + " +
                std::to_string(model_.weightOffset[position]) + ");\n";
-      case BufferKind::Temporary: break;
+      case BufferKind::Temporary:
+        break;
     }
     const auto slot = static_cast<std::size_t>(model_.plan.slotOf[position]);
     return name + "reinterpret_cast<" + type + "*>(arena_.data() + " +
-           (model_.plan.isStatic ? std::to_string(model_.plan.slots[slot].offset) : "offsets_[" + std::to_string(slot) + "]") +
+           (model_.plan.isStatic ? std::to_string(model_.plan.slots[slot].offset)
+                                 : "offsets_[" + std::to_string(slot) + "]") +
            ");\n";
   }
 
-  // --- the engine ----------------------------------------------------------------------------------------------
+  // --- the engine
+  // ----------------------------------------------------------------------------------------------
 
   std::string fillText() const {
-    const std::string size = std::to_string(model_.weights.size()) + "u, " + std::to_string(model_.checksum) + "u";
+    const std::string size =
+        std::to_string(model_.weights.size()) + "u, " + std::to_string(model_.checksum) + "u";
     const std::string call = "rt::device_weights(queue_, weights, " + size + ", [&](unsigned char* host) {\n";
     if (!model_.isInline())
       return call + "          const auto file = rt::read_weights(weights, " + size + ");\n" +
@@ -123,14 +134,15 @@ class EngineWriter {
     std::string copies;
     for (std::size_t id = 0; id < model_.weightOffset.size(); ++id)
       if (model_.weightOffset[id] >= 0)
-        copies += "          std::memcpy(host + " + std::to_string(model_.weightOffset[id]) + ", w" + std::to_string(id) +
-                  ", sizeof w" + std::to_string(id) + ");\n";
+        copies += "          std::memcpy(host + " + std::to_string(model_.weightOffset[id]) + ", w" +
+                  std::to_string(id) + ", sizeof w" + std::to_string(id) + ");\n";
     return call + (copies.empty() ? "          (void)host;\n" : copies) + "        })";
   }
 
   /// Bytes of an input or output, for the current dims.
   std::string bytesText(int buffer) const {
-    return dimText(model_, product(model_.buffer(buffer).shape) * static_cast<std::int64_t>(sizeOf(model_.buffer(buffer).type)));
+    return dimText(model_, product(model_.buffer(buffer).shape) *
+                               static_cast<std::int64_t>(sizeOf(model_.buffer(buffer).type)));
   }
 
   /// Statements that lay the host's tensors out on the device: size and place of each.
@@ -139,8 +151,8 @@ class EngineWriter {
     int i = 0;
     for (const auto* list : {&model_.program.inputs, &model_.program.outputs})
       for (const int buffer : *list)
-        text += "    staged_[" + std::to_string(i++) + "] = {total, " + bytesText(buffer) + "};\n    total += rt::aligned(" +
-                bytesText(buffer) + ");\n";
+        text += "    staged_[" + std::to_string(i++) + "] = {total, " + bytesText(buffer) +
+                "};\n    total += rt::aligned(" + bytesText(buffer) + ");\n";
     return text;
   }
 
@@ -153,12 +165,14 @@ class EngineWriter {
     std::string text = R"(/// The kernels on a device, and their memory there.
 class Engine {
  public:
-  using Queue = )" + target_.queue + R"(;
+  using Queue = )" + target_.queue +
+                       R"(;
 
   explicit Engine(const std::string& weights) : Engine(weights, Queue()) {}
   Engine(const std::string& weights, Queue queue)
       : queue_(std::move(queue)),
-        weights_()" + fillText() + R"(),
+        weights_()" + fillText() +
+                       R"(),
         fault_(queue_, sizeof(std::int32_t)) {
     (void)weights;
   }
@@ -170,25 +184,33 @@ class Engine {
       text += "    const std::int64_t bytes = " + std::to_string(model_.plan.arenaBytes) + ";\n";
     else
       text += placementText(model_, "    ");
-    text += R"(    if (static_cast<std::size_t>(bytes) > arena_.size()) arena_ = Queue::Memory(queue_, static_cast<std::size_t>(bytes));
+    text +=
+        R"(    if (static_cast<std::size_t>(bytes) > arena_.size()) arena_ = Queue::Memory(queue_, static_cast<std::size_t>(bytes));
     std::int64_t total = 0;
-)" + stagingText() + R"(    if (static_cast<std::size_t>(total) > staging_.size())
+)" + stagingText() +
+        R"(    if (static_cast<std::size_t>(total) > staging_.size())
       staging_ = Queue::Memory(queue_, static_cast<std::size_t>(total));
   }
 
   /// Runs on memory of the host. @return 0, 1 for an index out of range, 2 when the device failed
   int run(const void* const* inputs, void* const* outputs) noexcept {
     try {
-      const void* from[)" + (inputs == "0" ? "1" : inputs) + R"(] = {};
-      void* to[)" + outputs + R"(] = {};
-      for (int i = 0; i < )" + inputs + R"(; ++i) {
+      const void* from[)" +
+        (inputs == "0" ? "1" : inputs) + R"(] = {};
+      void* to[)" +
+        outputs + R"(] = {};
+      for (int i = 0; i < )" +
+        inputs + R"(; ++i) {
         queue_.copy_to_device(staging_.data() + staged_[i].offset, inputs[i], static_cast<std::size_t>(staged_[i].bytes));
         from[i] = staging_.data() + staged_[i].offset;
       }
-      const auto* const results = staged_ + )" + inputs + R"(;
-      for (int i = 0; i < )" + outputs + R"(; ++i) to[i] = staging_.data() + results[i].offset;
+      const auto* const results = staged_ + )" +
+        inputs + R"(;
+      for (int i = 0; i < )" +
+        outputs + R"(; ++i) to[i] = staging_.data() + results[i].offset;
       enqueue(from, to);
-      for (int i = 0; i < )" + outputs + R"(; ++i)
+      for (int i = 0; i < )" +
+        outputs + R"(; ++i)
         queue_.copy_to_host(outputs[i], to[i], static_cast<std::size_t>(results[i].bytes));
       return wait();
     } catch (const std::exception&) {
@@ -202,7 +224,8 @@ class Engine {
     (void)dims;
     (void)inputs;
     queue_.launch(1, rt::ClearFault{fault()});
-)" + body + R"(  }
+)" + body +
+        R"(  }
 
   /// Waits for all that was queued. @return 0, or 1 when the data held an index out of range
   int wait() { return static_cast<int>(queue_.read(fault())); }
@@ -211,7 +234,8 @@ class Engine {
   std::size_t arena_bytes() const { return arena_.size(); }
 )";
     if (model_.options.profile)
-      text += "  std::uint64_t nanoseconds[" + kernels + "] = {};\n  std::uint64_t calls[" + kernels + "] = {};\n";
+      text += "  std::uint64_t nanoseconds[" + kernels + "] = {};\n  std::uint64_t calls[" + kernels +
+              "] = {};\n";
     text += R"(
  private:
   struct Staged {
@@ -222,8 +246,10 @@ class Engine {
   Queue queue_;
   std::shared_ptr<const Queue::Memory> weights_;
   Queue::Memory fault_, arena_, staging_;
-  Staged staged_[)" + staged + R"(] = {};
-)" + (model_.plan.isStatic ? "" : "  std::int64_t offsets_[" + slots + "] = {};\n") + R"(  Dims dims_{};
+  Staged staged_[)" +
+            staged + R"(] = {};
+)" + (model_.plan.isStatic ? "" : "  std::int64_t offsets_[" + slots + "] = {};\n") +
+            R"(  Dims dims_{};
 };
 )";
     return text;

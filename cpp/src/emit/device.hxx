@@ -7,9 +7,9 @@ namespace sofie {
 
 /// What distinguishes one device target from another; their kernels and sessions are the same text.
 struct DeviceTarget {
-  std::string name;                          ///< "sycl"
-  std::string runtime;                       ///< the header of cpp/runtime
-  std::string queue;                         ///< the type of its queue, within `namespace rt`
+  std::string name;     ///< "sycl"
+  std::string runtime;  ///< the header of cpp/runtime
+  std::string queue;    ///< the type of its queue, within `namespace rt`
 };
 
 Files renderDevice(const Program& program, const DeviceTarget& target, const RenderOptions& options);

@@ -66,7 +66,11 @@ Captures capturesOf(const Nest& nest) {
 class KernelWriter {
  public:
   KernelWriter(const Program& program, const Nest& nest, std::string name, const DeviceNames& outside)
-      : program_(program), nest_(nest), name_(std::move(name)), outside_(outside), captures_(capturesOf(nest)) {
+      : program_(program),
+        nest_(nest),
+        name_(std::move(name)),
+        outside_(outside),
+        captures_(capturesOf(nest)) {
     names_.buffer = [](int buffer) { return "b" + std::to_string(buffer); };
     names_.symbol = outside.member;
     names_.variable = variableName;
@@ -100,7 +104,8 @@ class KernelWriter {
     std::string text;
     for (const auto& [buffer, written] : captures_.buffers)
       text += (written ? "  " : "  const ") + typeOf(buffer) + "* " + names_.buffer(buffer) + ";\n";
-    for (const std::string& symbol : captures_.symbols) text += "  std::int64_t " + outside_.member(symbol) + ";\n";
+    for (const std::string& symbol : captures_.symbols)
+      text += "  std::int64_t " + outside_.member(symbol) + ";\n";
     if (captures_.fault) text += "  std::int32_t* fault;\n";
     return text;
   }
@@ -142,11 +147,12 @@ class KernelWriter {
     ScalarWriter writer(names_, nest_.variables(), indent4);
     const std::string value = writer.value(nest_.stored());
     const std::string address = writer.address(nest_.target, nest_.targetIndex);
-    return writer.takeStatements() + indent4 + names_.buffer(nest_.target.buffer) + "[" + address + "] = " + value +
-           ";\n";
+    return writer.takeStatements() + indent4 + names_.buffer(nest_.target.buffer) + "[" + address +
+           "] = " + value + ";\n";
   }
 
-  // --- one work item per element -------------------------------------------------------------------------------
+  // --- one work item per element
+  // -------------------------------------------------------------------------------
 
   DeviceKernel writeLoop() {
     std::vector<int> axes(nest_.axes.size());
@@ -154,8 +160,9 @@ class KernelWriter {
     const std::string work = (nest_.kind == Nest::Kind::Map ? "" : reduction()) + store();
     const std::string position = unravel(axes, "index", readBy(work));
     DeviceKernel kernel;
-    kernel.functor = "struct " + name_ + " {\n" + members(position + work) + "  SOFIE_FN void operator()(std::int64_t" +
-                     (position.empty() ? "" : " index") + ") const {\n" + position + work + "  }\n};\n";
+    kernel.functor = "struct " + name_ + " {\n" + members(position + work) +
+                     "  SOFIE_FN void operator()(std::int64_t" + (position.empty() ? "" : " index") +
+                     ") const {\n" + position + work + "  }\n};\n";
     kernel.launch = "queue_.launch(" + product(nest_.axes).text(outside_.symbol) + ", " + instance() + ");";
     return kernel;
   }
@@ -167,21 +174,31 @@ class KernelWriter {
   std::string neutral(DType type) const {
     const std::string limits = "rt::Limits<" + std::string(cppType(type)) + ">::";
     switch (nest_.combiner) {
-      case Combiner::Product: return literal(type, 1, 1);
-      case Combiner::Minimum: return limits + (isFloat(type) ? "infinity" : "highest");
-      case Combiner::Maximum: return (isFloat(type) ? "-" + limits + "infinity" : limits + "lowest");
-      case Combiner::And: return "true";
-      default: return literal(type, 0, 0);
+      case Combiner::Product:
+        return literal(type, 1, 1);
+      case Combiner::Minimum:
+        return limits + (isFloat(type) ? "infinity" : "highest");
+      case Combiner::Maximum:
+        return (isFloat(type) ? "-" + limits + "infinity" : limits + "lowest");
+      case Combiner::And:
+        return "true";
+      default:
+        return literal(type, 0, 0);
     }
   }
 
   std::string combined(DType type, const std::string& value) const {
     switch (nest_.combiner) {
-      case Combiner::Sum: return isFloat(type) ? "accumulator + " + value : "rt::add(accumulator, " + value + ")";
-      case Combiner::Product: return isFloat(type) ? "accumulator * " + value : "rt::mul(accumulator, " + value + ")";
-      case Combiner::And: return "rt::logical_and(accumulator, " + value + ")";
-      case Combiner::Or: return "rt::logical_or(accumulator, " + value + ")";
-      default: return "rt::" + std::string(combinerName(nest_.combiner)) + "(accumulator, " + value + ")";
+      case Combiner::Sum:
+        return isFloat(type) ? "accumulator + " + value : "rt::add(accumulator, " + value + ")";
+      case Combiner::Product:
+        return isFloat(type) ? "accumulator * " + value : "rt::mul(accumulator, " + value + ")";
+      case Combiner::And:
+        return "rt::logical_and(accumulator, " + value + ")";
+      case Combiner::Or:
+        return "rt::logical_or(accumulator, " + value + ")";
+      default:
+        return "rt::" + std::string(combinerName(nest_.combiner)) + "(accumulator, " + value + ")";
     }
   }
 
@@ -191,9 +208,11 @@ class KernelWriter {
     for (std::size_t i = nest_.axes.size(); i < nest_.variables(); ++i) {
       const std::string variable = variableName(static_cast<int>(i));
       const std::string extent = dimText(extentOf(nest_, static_cast<int>(i)), names_);
-      open += indent + "for (std::int64_t " + variable + " = 0; " + variable + " < " + extent + "; ++" + variable + ") {\n";
+      open += indent + "for (std::int64_t " + variable + " = 0; " + variable + " < " + extent + "; ++" +
+              variable + ") {\n";
       close.insert(0, indent + "}\n");
-      position = position.empty() ? variable : "(" + position + ") * " + parenthesised(extent) + " + " + variable;
+      position =
+          position.empty() ? variable : "(" + position + ") * " + parenthesised(extent) + " + " + variable;
       indent += "  ";
     }
     ScalarWriter writer(names_, nest_.variables(), indent);
@@ -204,13 +223,14 @@ class KernelWriter {
       return indent4 + cpp + " accumulator = " + neutral(type) + ";\n" + open + statements + indent +
              "accumulator = " + combined(type, value) + ";\n" + close;
     const char* better = nest_.combiner == Combiner::ArgMinimum ? " < best" : " > best";
-    return indent4 + cpp + " best = 0;\n" + indent4 + "std::int64_t accumulator = -1;\n" + open + statements + indent +
-           "const " + cpp + " candidate = " + value + ";\n" + indent + "if (accumulator < 0 || candidate" + better +
-           ") {\n" + indent + "  best = candidate;\n" + indent + "  accumulator = " +
-           (position.empty() ? "0" : position) + ";\n" + indent + "}\n" + close;
+    return indent4 + cpp + " best = 0;\n" + indent4 + "std::int64_t accumulator = -1;\n" + open + statements +
+           indent + "const " + cpp + " candidate = " + value + ";\n" + indent +
+           "if (accumulator < 0 || candidate" + better + ") {\n" + indent + "  best = candidate;\n" + indent +
+           "  accumulator = " + (position.empty() ? "0" : position) + ";\n" + indent + "}\n" + close;
   }
 
-  // --- tiles of a matrix product -------------------------------------------------------------------------------
+  // --- tiles of a matrix product
+  // -------------------------------------------------------------------------------
 
   /// Tiles pay from a few rows and columns on; below, one work item per result is as good.
   bool isMatrix(const MatrixForm& form) const {
@@ -222,10 +242,12 @@ class KernelWriter {
     return pays(MatrixForm::Row) && pays(MatrixForm::Column) && pays(MatrixForm::Depth);
   }
 
-  std::string operand(const MatrixForm& form, const Expr& load, const Affine& address, MatrixForm::Direction first,
-                      MatrixForm::Direction second) const {
+  std::string operand(const MatrixForm& form, const Expr& load, const Affine& address,
+                      MatrixForm::Direction first, MatrixForm::Direction second) const {
     static constexpr const char* indices[] = {"batch", "row", "column", "depth"};
-    const auto wanted = [&](int variable) { return !address.strides[static_cast<std::size_t>(variable)].is(0); };
+    const auto wanted = [&](int variable) {
+      return !address.strides[static_cast<std::size_t>(variable)].is(0);
+    };
     std::string body, parameters;
     for (const auto direction : {MatrixForm::Batch, first, second}) {
       const std::string part = unravel(form.variables[direction], indices[direction], wanted);
@@ -233,8 +255,8 @@ class KernelWriter {
                     (part.empty() ? "" : std::string(" ") + indices[direction]);
       body += part;
     }
-    return "(" + parameters + ") const {\n" + body + indent4 + "return " + names_.buffer(load->view.buffer) + "[" +
-           linearText(address, names_) + "];\n  }\n";
+    return "(" + parameters + ") const {\n" + body + indent4 + "return " + names_.buffer(load->view.buffer) +
+           "[" + linearText(address, names_) + "];\n  }\n";
   }
 
   std::string storeFunction(const MatrixForm& form) const {
@@ -243,7 +265,8 @@ class KernelWriter {
     std::string position, parameters;
     for (const auto direction : {MatrixForm::Batch, MatrixForm::Row, MatrixForm::Column}) {
       const std::string part = unravel(form.variables[direction], indices[direction], readBy(work));
-      parameters += std::string("std::int64_t") + (part.empty() ? "" : std::string(" ") + indices[direction]) + ", ";
+      parameters +=
+          std::string("std::int64_t") + (part.empty() ? "" : std::string(" ") + indices[direction]) + ", ";
       position += part;
     }
     const char* sum = mentions(work, names_.accumulator) ? "Value accumulator" : "Value";
@@ -261,8 +284,8 @@ class KernelWriter {
     });
     const auto result = address(nest_.target, nest_.targetIndex, nest_.variables());
     if (overwrites || !result) return "";
-    const auto matrix = [&](const Affine& address, MatrixForm::Direction rows, MatrixForm::Direction columns)
-        -> std::optional<std::array<Dim, 4>> {
+    const auto matrix = [&](const Affine& address, MatrixForm::Direction rows,
+                            MatrixForm::Direction columns) -> std::optional<std::array<Dim, 4>> {
       const auto batch = stride(nest_, form.variables[MatrixForm::Batch], address);
       const auto row = stride(nest_, form.variables[rows], address);
       const auto column = stride(nest_, form.variables[columns], address);
@@ -283,24 +306,27 @@ class KernelWriter {
       return offset.is(0) ? name : name + " + " + parenthesised(dimText(offset, names_));
     };
     const auto three = [&](std::size_t i) {
-      return dimText((*left)[i], names_) + ", " + dimText((*right)[i], names_) + ", " + dimText((*target)[i], names_);
+      return dimText((*left)[i], names_) + ", " + dimText((*right)[i], names_) + ", " +
+             dimText((*target)[i], names_);
     };
     const auto truth = [](const Dim& flag) { return std::string(flag.is(1) ? "true" : "false"); };
     return "  SOFIE_FN rt::MatrixProduct<Value> product() const {\n    return {" +
-           pointer(form.left->view.buffer, (*left)[0]) + ", " + pointer(form.right->view.buffer, (*right)[0]) + ", " +
-           pointer(nest_.target.buffer, (*target)[0]) + ", " + three(1) + ", " + three(2) + ", " + truth((*left)[3]) +
-           ", " + truth((*right)[3]) + "};\n  }\n";
+           pointer(form.left->view.buffer, (*left)[0]) + ", " +
+           pointer(form.right->view.buffer, (*right)[0]) + ", " + pointer(nest_.target.buffer, (*target)[0]) +
+           ", " + three(1) + ", " + three(2) + ", " + truth((*left)[3]) + ", " + truth((*right)[3]) +
+           "};\n  }\n";
   }
 
   DeviceKernel writeContraction(const MatrixForm& form) {
     DeviceKernel kernel;
-    const std::string body = "  SOFIE_FN Value left" +
-                             operand(form, form.left, form.leftAddress, MatrixForm::Row, MatrixForm::Depth) +
-                             "  SOFIE_FN Value right" +
-                             operand(form, form.right, form.rightAddress, MatrixForm::Depth, MatrixForm::Column) +
-                             storeFunction(form) + productFunction(form);
-    kernel.functor = "struct " + name_ + " {\n  using Value = " + std::string(cppType(nest_.element.type())) + ";\n" +
-                     members(body) + body + "};\n";
+    const std::string body =
+        "  SOFIE_FN Value left" +
+        operand(form, form.left, form.leftAddress, MatrixForm::Row, MatrixForm::Depth) +
+        "  SOFIE_FN Value right" +
+        operand(form, form.right, form.rightAddress, MatrixForm::Depth, MatrixForm::Column) +
+        storeFunction(form) + productFunction(form);
+    kernel.functor = "struct " + name_ + " {\n  using Value = " + std::string(cppType(nest_.element.type())) +
+                     ";\n" + members(body) + body + "};\n";
     std::string extents;
     for (const auto direction : {MatrixForm::Batch, MatrixForm::Row, MatrixForm::Column, MatrixForm::Depth})
       extents += (extents.empty() ? "" : ", ") + form.extent(nest_, direction).text(outside_.symbol);
@@ -313,7 +339,8 @@ class KernelWriter {
 
 bool canFault(const Nest& nest) { return capturesOf(nest).fault; }
 
-DeviceKernel deviceKernel(const Program& program, const Nest& nest, const std::string& name, const DeviceNames& names) {
+DeviceKernel deviceKernel(const Program& program, const Nest& nest, const std::string& name,
+                          const DeviceNames& names) {
   return KernelWriter(program, nest, name, names).write();
 }
 

@@ -21,7 +21,8 @@ struct DeviceKernel {
   std::string launch;
 };
 
-DeviceKernel deviceKernel(const Program& program, const Nest& nest, const std::string& name, const DeviceNames& names);
+DeviceKernel deviceKernel(const Program& program, const Nest& nest, const std::string& name,
+                          const DeviceNames& names);
 
 /// True when the nest may raise the fault flag.
 bool canFault(const Nest& nest);

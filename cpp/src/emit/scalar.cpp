@@ -21,11 +21,16 @@ bool isLeaf(const Expr& expr) { return expr->op <= Op::Accumulator && expr->op !
 const char* plainOperator(Op op, DType type) {
   if (!isFloat(type)) return nullptr;
   switch (op) {
-    case Op::Add: return " + ";
-    case Op::Sub: return " - ";
-    case Op::Mul: return " * ";
-    case Op::Div: return " / ";
-    default: return nullptr;
+    case Op::Add:
+      return " + ";
+    case Op::Sub:
+      return " - ";
+    case Op::Mul:
+      return " * ";
+    case Op::Div:
+      return " / ";
+    default:
+      return nullptr;
   }
 }
 
@@ -125,20 +130,28 @@ std::string ScalarWriter::compose(const Expr& expr, bool conditional) {
   const auto arg = [&](std::size_t i) { return render(node.args[i], conditional); };
   // Operands are rendered one after the other, because the statements that they leave must have one order.
   switch (node.op) {
-    case Op::Constant: return literal(node.type, node.real, node.integer);
-    case Op::Index: return names_.variable(static_cast<int>(node.integer));
-    case Op::Extent: return parenthesised(dimText(node.dim, names_));
-    case Op::Accumulator: return names_.accumulator;
-    case Op::Load: return names_.buffer(node.view.buffer) + "[" + addressOf(node.view, node.args, conditional) + "]";
-    case Op::Cast: return "rt::cast<" + std::string(cppType(node.type)) + ">(" + bare(arg(0)) + ")";
-    default: break;
+    case Op::Constant:
+      return literal(node.type, node.real, node.integer);
+    case Op::Index:
+      return names_.variable(static_cast<int>(node.integer));
+    case Op::Extent:
+      return parenthesised(dimText(node.dim, names_));
+    case Op::Accumulator:
+      return names_.accumulator;
+    case Op::Load:
+      return names_.buffer(node.view.buffer) + "[" + addressOf(node.view, node.args, conditional) + "]";
+    case Op::Cast:
+      return "rt::cast<" + std::string(cppType(node.type)) + ">(" + bare(arg(0)) + ")";
+    default:
+      break;
   }
   std::vector<std::string> operands;
   for (std::size_t i = 0; i < node.args.size(); ++i)
     operands.push_back(render(node.args[i], conditional || (node.op == Op::Select && i > 0)));
   if (node.op == Op::Select) return "(" + operands[0] + " ? " + operands[1] + " : " + operands[2] + ")";
   if (node.op == Op::CheckedIndex) return names_.checkedIndex(bare(operands[0]), bare(operands[1]));
-  if (const char* symbol = plainOperator(node.op, node.type)) return "(" + operands[0] + symbol + operands[1] + ")";
+  if (const char* symbol = plainOperator(node.op, node.type))
+    return "(" + operands[0] + symbol + operands[1] + ")";
   std::string text = "rt::" + std::string(opName(node.op)) + "(";
   for (std::size_t i = 0; i < operands.size(); ++i) text += (i ? ", " : "") + bare(operands[i]);
   return text + ")";
@@ -153,7 +166,8 @@ std::string ScalarWriter::addressOf(const View& view, const std::vector<Expr>& i
     const auto form = affine(indices[axis], variables_);
     const std::string position =
         parenthesised(form ? linearText(*form, names_) : render(indices[axis], conditional));
-    text += (text.empty() ? "" : " + ") + (stride == "1" ? position : position + " * " + parenthesised(stride));
+    text +=
+        (text.empty() ? "" : " + ") + (stride == "1" ? position : position + " * " + parenthesised(stride));
   }
   return text.empty() ? "0" : text;
 }

@@ -10,9 +10,9 @@ namespace sofie {
 
 /// What a piece of C++ text calls the things that expressions refer to.
 struct ScalarNames {
-  std::function<std::string(int buffer)> buffer;                    ///< a pointer to the first element
-  std::function<std::string(const std::string& symbol)> symbol;     ///< an int64
-  std::function<std::string(int variable)> variable;                ///< a loop variable, an int64
+  std::function<std::string(int buffer)> buffer;                 ///< a pointer to the first element
+  std::function<std::string(const std::string& symbol)> symbol;  ///< an int64
+  std::function<std::string(int variable)> variable;             ///< a loop variable, an int64
   std::string accumulator = "accumulator";
   /// A checked index, from the texts of the index and of the extent.
   std::function<std::string(const std::string& index, const std::string& extent)> checkedIndex;
