@@ -53,7 +53,7 @@ def compile(
         The least precision to compute in. A model computes in the types it states, so that float64 stays
         float64.
     compiler : str, optional
-        A command; by default ``$CXX``, else the system's compiler.
+        A command, or "cling"; by default ``$CXX``, else the system's compiler, else Cling in ROOT.
     cache : bool
         Whether to keep the result, and to take one that was kept.
     profile : bool
@@ -81,12 +81,20 @@ def compile(
     """
     from pysofie import _core, toolchains
     from pysofie.session import Session
+    from pysofie.toolchains import cling
 
     if precision != "float32":
         raise UnsupportedError(f"precision {precision!r} is not available; there is 'float32'")
     options = Options(target, profile, tuple(disabled_passes))
-    toolchain = toolchains.find(target, compiler)
     model = as_source(source, dims=dims, name=name)
+    if compiler == cling.NAME:
+        return cling.compile(model, options)
+    try:
+        toolchain = toolchains.find(target, compiler)
+    except CompileError:
+        if not cling.stands_in(compiler, options):
+            raise
+        return cling.compile(model, options)
 
     def make(folder: Path) -> None:
         build([model], options, toolchain, folder)

@@ -57,18 +57,21 @@ class Model {
     void* function = dlsym(handle_.get(), symbol.c_str());
     if (function == nullptr) throw sofie::Error(path + " is not a compiled model: it lacks " + symbol);
     table_ = reinterpret_cast<pysofie_get_model_function>(function)();
-    if (table_->abi_version != PYSOFIE_ABI_VERSION)
-      throw sofie::Error(path + " was compiled for version " + std::to_string(table_->abi_version) +
-                         " of the model interface; this is version " + std::to_string(PYSOFIE_ABI_VERSION));
-    describe();
+    describe(path);
   }
+
+  /// A model that was compiled into this process, and stays there.
+  explicit Model(const pysofie_model* table) : table_(table) { describe("the model"); }
 
   const pysofie_model& table() const { return *table_; }
   const std::vector<Tensor>& inputs() const { return inputs_; }
   const std::vector<Tensor>& outputs() const { return outputs_; }
 
  private:
-  void describe() {
+  void describe(const std::string& origin) {
+    if (table_->abi_version != PYSOFIE_ABI_VERSION)
+      throw sofie::Error(origin + " was compiled for version " + std::to_string(table_->abi_version) +
+                         " of the model interface; this is version " + std::to_string(PYSOFIE_ABI_VERSION));
     const nb::object json = nb::module_::import_("json").attr("loads")(table_->description);
     const auto symbols = nb::cast<std::vector<std::string>>(json["symbols"]);
     for (nb::handle input : json["inputs"]) {
@@ -291,6 +294,7 @@ class Library {
  public:
   Library(const std::string& path, const std::string& symbol)
       : model_(std::make_shared<const Model>(path, symbol)) {}
+  explicit Library(const pysofie_model* table) : model_(std::make_shared<const Model>(table)) {}
 
   std::string description() const { return model_->table().description; }
   std::uintptr_t address() const { return reinterpret_cast<std::uintptr_t>(&model_->table()); }
@@ -307,6 +311,10 @@ class Library {
 void register_library(nb::module_& m) {
   nb::class_<Library>(m, "Library", "A compiled model in a shared library.")
       .def(nb::init<const std::string&, const std::string&>(), "path"_a, "symbol"_a = "pysofie_get_model")
+      .def_static(
+          "from_address",
+          [](std::uintptr_t address) { return Library(reinterpret_cast<const pysofie_model*>(address)); },
+          "address"_a, "The model whose table lies at this address, where it must stay.")
       .def_prop_ro("description", &Library::description, "JSON: name, target, inputs, outputs, symbols.")
       .def_prop_ro("address", &Library::address,
                    "Where the model's table (pysofie_model) lies; valid as long as the library lives.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pysofie.model import Model
 
-ModelLike: TypeAlias = Union[str, "os.PathLike[str]", bytes, "ModelProto", "Model"]
+ModelLike: TypeAlias = Union[str, "os.PathLike[str]", bytes, "ModelProto", "Model", Source]
 
 # How to make an ONNX file of an object, by the top package of its class.
 _EXPORTERS = {
@@ -83,6 +83,8 @@ def as_source(source: ModelLike, *, dims: Dims | None = None, name: str | None =
     """
     from pysofie.model import Model
 
+    if isinstance(source, Source):
+        return source
     if isinstance(source, Model):
         if dims is not None or name is not None:
             raise TypeError("dims and name are given to pysofie.load; this model is already loaded")

@@ -1,0 +1,68 @@
+"""ROOT's interpreter as a compiler, for machines that have no other.
+
+It compiles into the running process: there is no library to keep, and nothing is taken from the cache.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pysofie.cache import make_private
+from pysofie.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from pysofie.compile import Options
+    from pysofie.importers.source import Source
+    from pysofie.session import Session
+
+#: What `pysofie.compile` is given as `compiler` to get here.
+NAME = "cling"
+
+
+def stands_in(compiler: str | None, options: Options) -> bool:
+    """Whether Cling may take the place of a host compiler that was not found."""
+    wished = compiler or os.environ.get("CXX")
+    return not wished and options.target == "cpu" and importlib.util.find_spec("ROOT") is not None
+
+
+def compile(source: Source, options: Options) -> Session:
+    """Generate code and compile it inside ROOT.
+
+    Parameters
+    ----------
+    source : Source
+        The model.
+    options : Options
+        How to generate code; the target is "cpu".
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    UnsupportedError
+        The target is another.
+    Error
+        ROOT is not installed.
+    CompileError
+        Cling refused the code.
+    """
+    from pysofie import _core, debug
+    from pysofie.session import Session
+    from rdf_helpers import cling
+
+    if options.target != "cpu":
+        raise UnsupportedError(f"Cling compiles for the target 'cpu', not {options.target!r}")
+    model = source.load()
+    files = debug.generate(model, options)
+    folder = make_private(lambda folder: _write(folder / "0.dat", files[f"{model.name}.dat"]))
+    address = cling.build(files[f"{model.name}.hxx"].decode(), model.name)
+    return Session(_core.Library.from_address(address), folder / "0.dat")
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
