@@ -58,11 +58,10 @@ def compile(source: Source, options: Options) -> Session:
     if options.target != "cpu":
         raise UnsupportedError(f"Cling compiles for the target 'cpu', not {options.target!r}")
     model = source.load()
-    files = debug.generate(model, options)
-    folder = make_private(lambda folder: _write(folder / "0.dat", files[f"{model.name}.dat"]))
-    address = cling.build(files[f"{model.name}.hxx"].decode(), model.name)
-    return Session(_core.Library.from_address(address), folder / "0.dat")
+    files = {Path(name).suffix: content for name, content in debug.generate(model, options).items()}
+    address = cling.build(files[".hxx"].decode(), model.name)
 
+    def keep(folder: Path) -> None:
+        (folder / "0.dat").write_bytes(files.get(".dat", b""))
 
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
+    return Session(_core.Library.from_address(address), make_private(keep) / "0.dat")
