@@ -108,7 +108,7 @@ def build(checked: CheckedModel, *, name: str | None, dims: Mapping[str, Any], d
     proto = checked.proto
     builder = _Builder(proto, dims)
     graph = builder.graph(proto.graph, _core.sanitize(name or proto.graph.name or "model"))
-    builder.finish(graph)
+    builder.refuse_unknown_dims()
     graph.analyse()
     if checked.complaint:
         raise InvalidModelError(checked.complaint)
@@ -224,6 +224,9 @@ class _Builder:
         from pysofie import _core
 
         graph = _core.Graph(name, self.opsets)
+        for symbol, value in self.dims.items():
+            if isinstance(value, tuple):
+                graph.set_bounds(symbol, *value)
         constants = [*source.initializer, *map(densify, source.sparse_initializer)]
         names = [tensor.name for tensor in constants]
         # Before IR version 4 a constant had to be listed among the inputs too.
@@ -242,17 +245,14 @@ class _Builder:
             graph.add_output(value.name)
         return graph
 
-    def finish(self, graph: Graph) -> None:
-        """Apply the bounds of symbols, and refuse those that the model does not have."""
+    def refuse_unknown_dims(self) -> None:
+        """Refuse values and bounds of symbols that the model does not have."""
         unknown = sorted(set(self.dims) - set(self.symbols))
         if unknown:
             raise ShapeError(
                 f"dims names {', '.join(map(repr, unknown))}; the dynamic dims of this model are "
                 f"{', '.join(map(repr, dict.fromkeys(self.symbols))) or 'none'}"
             )
-        for symbol, value in self.dims.items():
-            if isinstance(value, tuple):
-                graph.set_bounds(symbol, *value)
 
     @staticmethod
     def _refuse_duplicates(names: list[str]) -> None:
