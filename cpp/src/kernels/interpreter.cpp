@@ -68,44 +68,77 @@ struct NumberDomain {
     }
     const std::int64_t x = cell.integer;
     switch (op) {
-      case Op::Neg: return integer(type, static_cast<std::int64_t>(-static_cast<std::uint64_t>(x)));
-      case Op::Abs: return integer(type, x < 0 && isSigned(type) ? -x : x);
-      case Op::Sign: return integer(type, isSigned(type) ? (x > 0) - (x < 0) : x != 0);
-      case Op::BitNot: return integer(type, ~x);
-      default: throw Unknown{};
+      case Op::Neg:
+        return integer(type, static_cast<std::int64_t>(-static_cast<std::uint64_t>(x)));
+      case Op::Abs:
+        return integer(type, x < 0 && isSigned(type) ? -x : x);
+      case Op::Sign:
+        return integer(type, isSigned(type) ? (x > 0) - (x < 0) : x != 0);
+      case Op::BitNot:
+        return integer(type, ~x);
+      default:
+        throw Unknown{};
     }
   }
 
   static double unaryReal(Op op, double x) {
     switch (op) {
-      case Op::Neg: return -x;
-      case Op::Abs: return std::fabs(x);
-      case Op::Sign: return std::isnan(x) ? x : (x > 0) - (x < 0);
-      case Op::Floor: return std::floor(x);
-      case Op::Ceil: return std::ceil(x);
-      case Op::Round: return std::nearbyint(x);
-      case Op::Trunc: return std::trunc(x);
-      case Op::Sqrt: return std::sqrt(x);
-      case Op::Exp: return std::exp(x);
-      case Op::Expm1: return std::expm1(x);
-      case Op::Log: return std::log(x);
-      case Op::Log1p: return std::log1p(x);
-      case Op::Sin: return std::sin(x);
-      case Op::Cos: return std::cos(x);
-      case Op::Tan: return std::tan(x);
-      case Op::Asin: return std::asin(x);
-      case Op::Acos: return std::acos(x);
-      case Op::Atan: return std::atan(x);
-      case Op::Sinh: return std::sinh(x);
-      case Op::Cosh: return std::cosh(x);
-      case Op::Tanh: return std::tanh(x);
-      case Op::Asinh: return std::asinh(x);
-      case Op::Acosh: return std::acosh(x);
-      case Op::Atanh: return std::atanh(x);
-      case Op::Erf: return std::erf(x);
-      case Op::Sigmoid: return 1 / (1 + std::exp(-x));
-      case Op::Reciprocal: return 1 / x;
-      default: throw Unknown{};
+      case Op::Neg:
+        return -x;
+      case Op::Abs:
+        return std::fabs(x);
+      case Op::Sign:
+        return std::isnan(x) ? x : (x > 0) - (x < 0);
+      case Op::Floor:
+        return std::floor(x);
+      case Op::Ceil:
+        return std::ceil(x);
+      case Op::Round:
+        return std::nearbyint(x);
+      case Op::Trunc:
+        return std::trunc(x);
+      case Op::Sqrt:
+        return std::sqrt(x);
+      case Op::Exp:
+        return std::exp(x);
+      case Op::Expm1:
+        return std::expm1(x);
+      case Op::Log:
+        return std::log(x);
+      case Op::Log1p:
+        return std::log1p(x);
+      case Op::Sin:
+        return std::sin(x);
+      case Op::Cos:
+        return std::cos(x);
+      case Op::Tan:
+        return std::tan(x);
+      case Op::Asin:
+        return std::asin(x);
+      case Op::Acos:
+        return std::acos(x);
+      case Op::Atan:
+        return std::atan(x);
+      case Op::Sinh:
+        return std::sinh(x);
+      case Op::Cosh:
+        return std::cosh(x);
+      case Op::Tanh:
+        return std::tanh(x);
+      case Op::Asinh:
+        return std::asinh(x);
+      case Op::Acosh:
+        return std::acosh(x);
+      case Op::Atanh:
+        return std::atanh(x);
+      case Op::Erf:
+        return std::erf(x);
+      case Op::Sigmoid:
+        return 1 / (1 + std::exp(-x));
+      case Op::Reciprocal:
+        return 1 / x;
+      default:
+        throw Unknown{};
     }
   }
 
@@ -117,25 +150,40 @@ struct NumberDomain {
 
   static Cell binaryReal(Op op, DType type, double x, double y) {
     switch (op) {
-      case Op::Add: return real(type, x + y);
-      case Op::Sub: return real(type, x - y);
-      case Op::Mul: return real(type, x * y);
-      case Op::Div: return real(type, x / y);
+      case Op::Add:
+        return real(type, x + y);
+      case Op::Sub:
+        return real(type, x - y);
+      case Op::Mul:
+        return real(type, x * y);
+      case Op::Div:
+        return real(type, x / y);
       case Op::Mod: {
         const double r = std::fmod(x, y);
         return real(type, r != 0 && (r < 0) != (y < 0) ? r + y : r);
       }
-      case Op::Fmod: return real(type, std::fmod(x, y));
-      case Op::Pow: return real(type, std::pow(x, y));
-      case Op::Minimum: return real(type, std::isnan(x) || x < y ? x : y);
-      case Op::Maximum: return real(type, std::isnan(x) || x > y ? x : y);
-      case Op::Lt: return {0, x < y};
-      case Op::Le: return {0, x <= y};
-      case Op::Gt: return {0, x > y};
-      case Op::Ge: return {0, x >= y};
-      case Op::Eq: return {0, x == y};
-      case Op::Ne: return {0, x != y};
-      default: throw Unknown{};
+      case Op::Fmod:
+        return real(type, std::fmod(x, y));
+      case Op::Pow:
+        return real(type, std::pow(x, y));
+      case Op::Minimum:
+        return real(type, std::isnan(x) || x < y ? x : y);
+      case Op::Maximum:
+        return real(type, std::isnan(x) || x > y ? x : y);
+      case Op::Lt:
+        return {0, x < y};
+      case Op::Le:
+        return {0, x <= y};
+      case Op::Gt:
+        return {0, x > y};
+      case Op::Ge:
+        return {0, x >= y};
+      case Op::Eq:
+        return {0, x == y};
+      case Op::Ne:
+        return {0, x != y};
+      default:
+        throw Unknown{};
     }
   }
 
@@ -146,33 +194,56 @@ struct NumberDomain {
     const auto wrapped = [&](std::uint64_t value) { return integer(type, static_cast<std::int64_t>(value)); };
     const bool divides = y != 0 && !(std::is_signed_v<T> && y == static_cast<T>(-1));
     switch (op) {
-      case Op::Add: return wrapped(a + b);
-      case Op::Sub: return wrapped(a - b);
-      case Op::Mul: return wrapped(a * b);
-      case Op::Div: return divides ? integer(type, static_cast<std::int64_t>(x / y)) : wrapped(y == 0 ? 0 : 0 - a);
-      case Op::Fmod: return integer(type, divides ? static_cast<std::int64_t>(x % y) : 0);
+      case Op::Add:
+        return wrapped(a + b);
+      case Op::Sub:
+        return wrapped(a - b);
+      case Op::Mul:
+        return wrapped(a * b);
+      case Op::Div:
+        return divides ? integer(type, static_cast<std::int64_t>(x / y)) : wrapped(y == 0 ? 0 : 0 - a);
+      case Op::Fmod:
+        return integer(type, divides ? static_cast<std::int64_t>(x % y) : 0);
       case Op::Mod: {
         const T r = divides ? static_cast<T>(x % y) : T(0);
         return integer(type, static_cast<std::int64_t>(r != 0 && (r < 0) != (y < 0) ? r + y : r));
       }
-      case Op::Pow: return integer(type, static_cast<std::int64_t>(std::pow(double(x), double(y))));
-      case Op::Minimum: return {0, static_cast<std::int64_t>(std::min(x, y))};
-      case Op::Maximum: return {0, static_cast<std::int64_t>(std::max(x, y))};
-      case Op::Lt: return {0, x < y};
-      case Op::Le: return {0, x <= y};
-      case Op::Gt: return {0, x > y};
-      case Op::Ge: return {0, x >= y};
-      case Op::Eq: return {0, x == y};
-      case Op::Ne: return {0, x != y};
-      case Op::LogicalAnd: return {0, x != 0 && y != 0};
-      case Op::LogicalOr: return {0, x != 0 || y != 0};
-      case Op::LogicalXor: return {0, (x != 0) != (y != 0)};
-      case Op::BitAnd: return integer(type, static_cast<std::int64_t>(a & b));
-      case Op::BitOr: return integer(type, static_cast<std::int64_t>(a | b));
-      case Op::BitXor: return integer(type, static_cast<std::int64_t>(a ^ b));
-      case Op::ShiftLeft: return wrapped(b < 64 ? a << b : 0);
-      case Op::ShiftRight: return wrapped(b < 64 ? a >> b : 0);
-      default: throw Unknown{};
+      case Op::Pow:
+        return integer(type, static_cast<std::int64_t>(std::pow(double(x), double(y))));
+      case Op::Minimum:
+        return {0, static_cast<std::int64_t>(std::min(x, y))};
+      case Op::Maximum:
+        return {0, static_cast<std::int64_t>(std::max(x, y))};
+      case Op::Lt:
+        return {0, x < y};
+      case Op::Le:
+        return {0, x <= y};
+      case Op::Gt:
+        return {0, x > y};
+      case Op::Ge:
+        return {0, x >= y};
+      case Op::Eq:
+        return {0, x == y};
+      case Op::Ne:
+        return {0, x != y};
+      case Op::LogicalAnd:
+        return {0, x != 0 && y != 0};
+      case Op::LogicalOr:
+        return {0, x != 0 || y != 0};
+      case Op::LogicalXor:
+        return {0, (x != 0) != (y != 0)};
+      case Op::BitAnd:
+        return integer(type, static_cast<std::int64_t>(a & b));
+      case Op::BitOr:
+        return integer(type, static_cast<std::int64_t>(a | b));
+      case Op::BitXor:
+        return integer(type, static_cast<std::int64_t>(a ^ b));
+      case Op::ShiftLeft:
+        return wrapped(b < 64 ? a << b : 0);
+      case Op::ShiftRight:
+        return wrapped(b < 64 ? a >> b : 0);
+      default:
+        throw Unknown{};
     }
   }
 
@@ -190,7 +261,8 @@ struct NumberDomain {
     return result;
   }
 
-  static Contents contents(DType type, const std::vector<std::int64_t>& shape, const std::vector<Cell>& cells) {
+  static Contents contents(DType type, const std::vector<std::int64_t>& shape,
+                           const std::vector<Cell>& cells) {
     if (isFloat(type)) {
       std::vector<double> values;
       for (const Cell& cell : cells) values.push_back(cell.real);
@@ -241,37 +313,53 @@ struct DimDomain {
       return yes;
     };
     switch (op) {
-      case Op::Lt: return decide(below, notBelow);
-      case Op::Le: return decide(notAbove, above);
-      case Op::Gt: return decide(above, notAbove);
-      case Op::Ge: return decide(notBelow, below);
-      case Op::Eq: return decide(equal, below || above);
-      default: return decide(below || above, equal);
+      case Op::Lt:
+        return decide(below, notBelow);
+      case Op::Le:
+        return decide(notAbove, above);
+      case Op::Gt:
+        return decide(above, notAbove);
+      case Op::Ge:
+        return decide(notBelow, below);
+      case Op::Eq:
+        return decide(equal, below || above);
+      default:
+        return decide(below || above, equal);
     }
   }
   static Cell binary(Op op, DType, const Cell& left, const Cell& right) {
     switch (op) {
-      case Op::Add: return left + right;
-      case Op::Sub: return left - right;
-      case Op::Mul: return left * right;
+      case Op::Add:
+        return left + right;
+      case Op::Sub:
+        return left - right;
+      case Op::Mul:
+        return left * right;
       case Op::Div:
         if (!isNonNegative(left) || !isNonNegative(right) || right.is(0)) throw Unknown{};
         return floorDiv(left, right);
       case Op::Mod:
         if (right.is(0)) throw Unknown{};
         return floorMod(left, right);
-      case Op::Minimum: return min(left, right);
-      case Op::Maximum: return max(left, right);
-      case Op::LogicalAnd: return isTrue(left) && isTrue(right);
-      case Op::LogicalOr: return isTrue(left) || isTrue(right);
-      case Op::LogicalXor: return isTrue(left) != isTrue(right);
+      case Op::Minimum:
+        return min(left, right);
+      case Op::Maximum:
+        return max(left, right);
+      case Op::LogicalAnd:
+        return isTrue(left) && isTrue(right);
+      case Op::LogicalOr:
+        return isTrue(left) || isTrue(right);
+      case Op::LogicalXor:
+        return isTrue(left) != isTrue(right);
       case Op::Lt:
       case Op::Le:
       case Op::Gt:
       case Op::Ge:
       case Op::Eq:
-      case Op::Ne: return compare(op, left, right);
-      default: throw Unknown{};
+      case Op::Ne:
+        return compare(op, left, right);
+      default:
+        throw Unknown{};
     }
   }
   static std::vector<Cell> cells(const Contents& contents) {
@@ -352,20 +440,28 @@ class Interpreter {
     const ExprNode& node = *expr;
     switch (node.op) {
       case Op::Constant:
-        return isFloat(node.type) ? Domain::real(node.type, node.real) : Domain::integer(node.type, node.integer);
-      case Op::Index: return Domain::integer(DType::Int64, variables_[static_cast<std::size_t>(node.integer)]);
-      case Op::Extent: return Domain::extent(node.dim);
-      case Op::Load: return cell(node.view, node.args);
-      case Op::Accumulator: return accumulator_;
-      case Op::Cast: return Domain::cast(node.args[0].type(), node.type, evaluate(node.args[0]));
-      case Op::Select: return evaluate(node.args[Domain::isTrue(evaluate(node.args[0])) ? 1 : 2]);
+        return isFloat(node.type) ? Domain::real(node.type, node.real)
+                                  : Domain::integer(node.type, node.integer);
+      case Op::Index:
+        return Domain::integer(DType::Int64, variables_[static_cast<std::size_t>(node.integer)]);
+      case Op::Extent:
+        return Domain::extent(node.dim);
+      case Op::Load:
+        return cell(node.view, node.args);
+      case Op::Accumulator:
+        return accumulator_;
+      case Op::Cast:
+        return Domain::cast(node.args[0].type(), node.type, evaluate(node.args[0]));
+      case Op::Select:
+        return evaluate(node.args[Domain::isTrue(evaluate(node.args[0])) ? 1 : 2]);
       case Op::CheckedIndex: {
         std::int64_t position = Domain::asIndex(evaluate(node.args[0]));
         const Cell extent = evaluate(node.args[1]);
         if (position < 0) position += Domain::asIndex(extent);
         return Domain::integer(DType::Int64, position);
       }
-      default: break;
+      default:
+        break;
     }
     const DType type = node.args[0].type();
     if (node.args.size() == 1) return Domain::unary(node.op, type, evaluate(node.args[0]));
@@ -388,36 +484,83 @@ class Interpreter {
 
   Cell combine(Combiner combiner, DType type, const Cell& left, const Cell& right) {
     switch (combiner) {
-      case Combiner::Sum: return Domain::binary(Op::Add, type, left, right);
-      case Combiner::Product: return Domain::binary(Op::Mul, type, left, right);
-      case Combiner::Minimum: return Domain::binary(Op::Minimum, type, left, right);
-      case Combiner::Maximum: return Domain::binary(Op::Maximum, type, left, right);
-      case Combiner::And: return Domain::binary(Op::LogicalAnd, type, left, right);
-      case Combiner::Or: return Domain::binary(Op::LogicalOr, type, left, right);
-      default: throw Unknown{};
+      case Combiner::Sum:
+        return Domain::binary(Op::Add, type, left, right);
+      case Combiner::Product:
+        return Domain::binary(Op::Mul, type, left, right);
+      case Combiner::Minimum:
+        return Domain::binary(Op::Minimum, type, left, right);
+      case Combiner::Maximum:
+        return Domain::binary(Op::Maximum, type, left, right);
+      case Combiner::And:
+        return Domain::binary(Op::LogicalAnd, type, left, right);
+      case Combiner::Or:
+        return Domain::binary(Op::LogicalOr, type, left, right);
+      default:
+        throw Unknown{};
     }
   }
 
   void reduce(const Nest& nest, const std::vector<std::int64_t>& sizes) {
     const DType type = nest.element.type();
+    if (nest.combiner == Combiner::ArgMinimum || nest.combiner == Combiner::ArgMaximum)
+      return findExtreme(nest, sizes);
     bool first = true;
     loop(sizes, nest.axes.size(), [&] {
       const Cell next = evaluate(nest.element);
       accumulator_ = first ? next : combine(nest.combiner, type, accumulator_, next);
       first = false;
     });
-    if (!first) return;
-    switch (nest.combiner) {
-      case Combiner::Sum:
-      case Combiner::Or: accumulator_ = zeroOrOne(type, 0); return;
-      case Combiner::Product:
-      case Combiner::And: accumulator_ = zeroOrOne(type, 1); return;
-      default: throw Unknown{};
-    }
+    if (first) accumulator_ = identity(nest.combiner, type);
   }
 
-  static Cell zeroOrOne(DType type, int value) {
-    return isFloat(type) ? Domain::real(type, value) : Domain::integer(type, value);
+  /// Position of the first extreme element; as in NumPy a NaN is beyond every number.
+  void findExtreme(const Nest& nest, const std::vector<std::int64_t>& sizes) {
+    const DType type = nest.element.type();
+    const Op beyond = nest.combiner == Combiner::ArgMaximum ? Op::Gt : Op::Lt;
+    const auto isNan = [&](const Cell& cell) {
+      return isFloat(type) && Domain::isTrue(Domain::unary(Op::IsNan, type, cell));
+    };
+    std::int64_t position = 0, found = 0;
+    Cell best{};
+    loop(sizes, nest.axes.size(), [&] {
+      const Cell next = evaluate(nest.element);
+      const bool better = Domain::isTrue(Domain::binary(beyond, type, next, best)) || isNan(next);
+      if (position == 0 || (better && !isNan(best))) {
+        best = next;
+        found = position;
+      }
+      ++position;
+    });
+    accumulator_ = Domain::integer(DType::Int64, found);
+  }
+
+  /// The combination of no elements.
+  static Cell identity(Combiner combiner, DType type) {
+    const auto value = [&](int number) {
+      return isFloat(type) ? Domain::real(type, number) : Domain::integer(type, number);
+    };
+    const auto limit = [&](bool greatest) {
+      return dispatch(type, [&](auto zero) {
+        using Limits = std::numeric_limits<decltype(zero)>;
+        if constexpr (Limits::has_infinity)
+          return Domain::real(type, greatest ? Limits::infinity() : -Limits::infinity());
+        else
+          return Domain::integer(type,
+                                 static_cast<std::int64_t>(greatest ? Limits::max() : Limits::lowest()));
+      });
+    };
+    switch (combiner) {
+      case Combiner::Product:
+      case Combiner::And:
+        return value(1);
+      case Combiner::Minimum:
+        return limit(true);
+      case Combiner::Maximum:
+        return limit(false);
+      default:
+        return value(0);
+    }
   }
 
   void execute(const Nest& nest) {
@@ -452,7 +595,8 @@ Contents tryInterpret(const Program& program, const std::vector<Contents>& known
 }  // namespace
 
 Contents interpret(const Program& program, const std::vector<Contents>& known, const Tensor& result) {
-  if (const Contents numbers = tryInterpret<NumberDomain>(program, known, result); numbers.known()) return numbers;
+  if (const Contents numbers = tryInterpret<NumberDomain>(program, known, result); numbers.known())
+    return numbers;
   if (isFloat(result.type)) return {};
   Contents contents = tryInterpret<DimDomain>(program, known, result);
   if (!contents.dims) return contents;
