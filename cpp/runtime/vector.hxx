@@ -174,6 +174,15 @@ SOFIE_INLINE V splat(Element<V> x) {
   }
 }
 
+/// One lane of a vector; the scalar itself.
+template <class V>
+SOFIE_INLINE Element<V> lane_of(V x, [[maybe_unused]] int lane) {
+  if constexpr (is_vector<V>)
+    return x[lane];
+  else
+    return x;
+}
+
 /// Lanes 0, 1, 2, ... plus first.
 template <class V>
 SOFIE_INLINE V iota(Element<V> first = 0) {
@@ -336,16 +345,16 @@ SOFIE_INLINE V load_first(const Element<V>* p, std::int64_t count) {
   }
 }
 
-/// Elements p[0], p[stride], p[2 * stride], ...
-template <class V>
+/// Elements p[0], p[stride], p[2 * stride], ...; the first Count, the other lanes are zero.
+template <class V, int Count = lane_count<V>>
 SOFIE_INLINE V load_strided(const Element<V>* p, std::int64_t stride) {
   if constexpr (is_vector<V>) {
     V result{};
-    for (int lane = 0; lane < lane_count<V>; ++lane) result[lane] = p[lane * stride];
+    for (int lane = 0; lane < Count; ++lane) result[lane] = p[lane * stride];
     return result;
   } else if constexpr (is_mask<V>) {
     V result{};
-    for (int lane = 0; lane < lane_count<V>; ++lane) result.bits[lane] = p[lane * stride] ? -1 : 0;
+    for (int lane = 0; lane < Count; ++lane) result.bits[lane] = p[lane * stride] ? -1 : 0;
     return result;
   } else {
     return *p;

@@ -9,7 +9,8 @@ namespace sofie {
 
 /// Writes kernels into a program: the vocabulary in which operators are lowered.
 ///
-/// Tensors that it returns are views; reshape, transpose, slice and expand make no code where a view can express them.
+/// Tensors that it returns are views; reshape, transpose, slice and expand make no code where a view can
+/// express them.
 class Builder {
  public:
   using Term = std::function<Expr(const Expr&)>;
@@ -27,11 +28,13 @@ class Builder {
   /// An int64 vector of dims.
   Tensor dims(const std::vector<Dim>& values);
 
-  /// \throws ShapeError when the element counts differ.
+  /// Symbolic element counts of different form are taken to be equal when the model runs.
+  /// \throws ShapeError when the element counts differ for all values of the symbols.
   Tensor reshape(const Tensor& tensor, const Shape& shape);
   Tensor transpose(const Tensor& tensor, const std::vector<std::size_t>& permutation) const;
   /// Elements start, start + step, ... (count of them) of one axis.
-  Tensor slice(Tensor tensor, std::size_t axis, const Dim& start, const Dim& count, std::int64_t step = 1) const;
+  Tensor slice(Tensor tensor, std::size_t axis, const Dim& start, const Dim& count,
+               std::int64_t step = 1) const;
   Tensor unsqueeze(Tensor tensor, std::size_t axis) const;
   Tensor squeeze(Tensor tensor, std::size_t axis) const;
   /// Multidirectional broadcast to `shape` (ONNX Broadcasting). \throws ShapeError when it does not fit.
@@ -60,7 +63,8 @@ class Builder {
   /// Sum over `reduction` of left * right, two loads at affine indices.
   Tensor contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right);
 
-  void call(std::string routine, std::vector<Tensor> inputs, std::vector<Tensor> outputs, std::vector<Dim> arguments);
+  void call(std::string routine, std::vector<Tensor> inputs, std::vector<Tensor> outputs,
+            std::vector<Dim> arguments);
 
  private:
   Program& program_;

@@ -106,6 +106,9 @@ struct Uses {
 };
 Uses countUses(const Program& program);
 
+/// Floating-point and integer operations of one run; a multiply-add counts two.
+Dim operationCount(const Program& program);
+
 std::string text(const Program& program);
 std::string text(const Program& program, const Kernel& kernel);
 

@@ -120,6 +120,23 @@ Uses countUses(const Program& program) {
   return uses;
 }
 
+Dim operationCount(const Program& program) {
+  const auto operations = [](const Expr& expr) {
+    std::int64_t count = 0;
+    walk(expr, [&](const Expr& node) { count += node->op > Op::CheckedIndex; });
+    return count;
+  };
+  Dim total = 0;
+  for (const Kernel& kernel : program.kernels) {
+    const auto* nest = std::get_if<Nest>(&kernel.body);
+    if (!nest) continue;
+    total = total + product(nest->axes) * operations(nest->stored());
+    if (nest->kind != Nest::Kind::Map)
+      total = total + product(nest->axes) * product(nest->reduction) * (operations(nest->element) + 1);
+  }
+  return total;
+}
+
 namespace {
 
 std::string text(const View& view) {

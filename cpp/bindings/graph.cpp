@@ -1,0 +1,223 @@
+/// \file
+/// The compiler: Graph takes a model's nodes, Program turns an analysed graph into source code.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/map.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/variant.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+
+#include "register.hxx"
+#include "sofie/error.hxx"
+#include "sofie/graph.hxx"
+#include "sofie/lowering.hxx"
+#include "sofie/operator.hxx"
+#include "sofie/passes.hxx"
+#include "sofie/plan.hxx"
+#include "sofie/render.hxx"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using sofie::Graph;
+using sofie::Program;
+
+namespace {
+
+sofie::Constant constant(const std::string& dtype, const std::vector<std::int64_t>& shape, const nb::bytes& data) {
+  const sofie::DType type = sofie::parseDType(dtype);
+  std::int64_t count = static_cast<std::int64_t>(sofie::sizeOf(type));
+  for (const std::int64_t dim : shape)
+    if (dim < 0 || __builtin_mul_overflow(count, dim, &count)) throw sofie::ShapeError("a constant has an absurd shape");
+  if (count != static_cast<std::int64_t>(data.size()))
+    throw sofie::InvalidModelError("a constant of " + std::to_string(count) + " bytes comes with " +
+                                   std::to_string(data.size()) + " bytes of data");
+  const auto* first = static_cast<const std::byte*>(data.data());
+  return {type, shape, std::make_shared<const std::vector<std::byte>>(first, first + data.size())};
+}
+
+std::string bytesText(const nb::handle& value) {
+  const auto bytes = nb::cast<nb::bytes>(value);
+  return {static_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+sofie::Attribute listAttribute(const nb::list& list) {
+  if (list.size() == 0) return std::vector<std::int64_t>{};
+  if (nb::isinstance<nb::int_>(list[0])) return nb::cast<std::vector<std::int64_t>>(list);
+  if (nb::isinstance<nb::float_>(list[0])) return nb::cast<std::vector<double>>(list);
+  std::vector<std::string> strings;
+  for (const nb::handle item : list) strings.push_back(bytesText(item));
+  return strings;
+}
+
+sofie::Attribute attribute(const nb::handle& value) {
+  if (nb::isinstance<nb::bytes>(value)) return bytesText(value);
+  if (nb::isinstance<nb::int_>(value)) return nb::cast<std::int64_t>(value);
+  if (nb::isinstance<nb::float_>(value)) return nb::cast<double>(value);
+  if (nb::isinstance<Graph>(value)) return nb::cast<std::shared_ptr<Graph>>(value);
+  if (nb::isinstance<nb::list>(value)) return listAttribute(nb::cast<nb::list>(value));
+  const auto [kind, dtype, shape, data] =
+      nb::cast<std::tuple<std::string, std::string, std::vector<std::int64_t>, nb::bytes>>(value);
+  return constant(dtype, shape, data);
+}
+
+using PyShape = std::vector<std::variant<std::int64_t, std::string>>;
+using PyTensor = std::tuple<std::string, std::string, PyShape>;
+
+sofie::Shape shape(const Graph& graph, const PyShape& dims) {
+  sofie::Shape result;
+  for (const auto& dim : dims) {
+    if (const auto* number = std::get_if<std::int64_t>(&dim))
+      result.emplace_back(*number);
+    else
+      result.push_back(graph.symbol(std::get<std::string>(dim)));
+  }
+  return result;
+}
+
+PyTensor tensor(const sofie::Value& value) {
+  PyShape dims;
+  for (const sofie::Dim& dim : value.shape) {
+    if (const auto number = dim.value())
+      dims.emplace_back(*number);
+    else
+      dims.emplace_back(dim.text());
+  }
+  return {value.name, std::string(sofie::dtypeName(value.type)), dims};
+}
+
+std::vector<PyTensor> tensors(const Graph& graph, const std::vector<int>& ids) {
+  std::vector<PyTensor> result;
+  for (const int id : ids)
+    if (id >= 0) result.push_back(tensor(graph.value(id)));
+  return result;
+}
+
+nb::list nodes(const Graph& graph) {
+  nb::list result;
+  for (const sofie::Node& node : graph.nodes()) {
+    nb::dict entry;
+    entry["op"] = node.op;
+    entry["domain"] = node.domain;
+    entry["name"] = node.name;
+    entry["inputs"] = tensors(graph, node.inputs);
+    entry["outputs"] = tensors(graph, node.outputs);
+    result.append(entry);
+  }
+  return result;
+}
+
+Program compile(const Graph& graph, const std::vector<std::string>& disabledPasses) {
+  Program program = sofie::lower(graph);
+  sofie::optimise(program, disabledPasses);
+  return program;
+}
+
+nb::dict statistics(const Program& program) {
+  const sofie::Plan plan = sofie::planMemory(program);
+  std::int64_t weightBytes = 0;
+  const sofie::Uses uses = sofie::countUses(program);
+  for (std::size_t id = 0; id < program.buffers.size(); ++id)
+    if (program.buffers[id].constant && uses.reads[id] > 0)
+      weightBytes += static_cast<std::int64_t>(program.buffers[id].constant->bytes->size());
+  nb::dict result;
+  result["kernels"] = program.kernels.size();
+  result["weight_bytes"] = weightBytes;
+  result["arena_is_static"] = plan.isStatic;
+  result["arena_bytes"] = plan.arenaBytes;
+  result["arena_lower_bound"] = plan.lowerBound;
+  result["operations"] = sofie::operationCount(program).text();
+  return result;
+}
+
+nb::dict renderFiles(const Program& program, const std::string& target, const std::string& weights, bool profile) {
+  if (weights != "file" && weights != "inline")
+    throw sofie::Error("weights must be \"file\" or \"inline\", not \"" + weights + "\"");
+  const sofie::RenderOptions options{
+      weights == "file" ? sofie::WeightStorage::File : sofie::WeightStorage::Inline, profile};
+  nb::dict files;
+  for (const auto& [name, content] : sofie::render(program, target, options))
+    files[name.c_str()] = nb::bytes(content.data(), content.size());
+  return files;
+}
+
+std::string dump(const Program& program, const std::string& stage) {
+  if (stage == "kernels") return sofie::text(program);
+  if (stage == "plan") return sofie::text(sofie::planMemory(program));
+  throw sofie::Error("there is no stage '" + stage + "'; the stages are kernels and plan");
+}
+
+}  // namespace
+
+void register_graph(nb::module_& m) {
+  nb::class_<Graph>(m, "Graph", "Level 1: a model's nodes over typed values with symbolic dims.")
+      .def(
+          "__init__",
+          [](Graph* self, const std::string& name, const std::map<std::string, int>& opsets) {
+            new (self) Graph(sofie::identifier(name), opsets);
+          },
+          "name"_a, "opsets"_a)
+      .def(
+          "add_input",
+          [](Graph& self, const std::string& name, const std::string& dtype, const PyShape& dims) {
+            self.addInput(name, sofie::parseDType(dtype), shape(self, dims));
+          },
+          "name"_a, "dtype"_a, "shape"_a)
+      .def(
+          "set_bounds",
+          [](Graph& self, const std::string& symbol, std::int64_t low, std::int64_t high) {
+            self.setBounds(symbol, {low, high});
+          },
+          "symbol"_a, "low"_a, "high"_a, "Limits a symbol; to be called before the inputs that use it.")
+      .def(
+          "add_initializer",
+          [](Graph& self, const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& dims,
+             const nb::bytes& data) { self.addInitializer(name, constant(dtype, dims, data)); },
+          "name"_a, "dtype"_a, "shape"_a, "data"_a)
+      .def(
+          "add_node",
+          [](Graph& self, const std::string& op, const std::string& domain, const std::string& name,
+             const std::vector<std::string>& inputs, const std::vector<std::string>& outputs, const nb::dict& values) {
+            std::map<std::string, sofie::Attribute> attributes;
+            for (const auto [key, value] : values) attributes.emplace(nb::cast<std::string>(key), attribute(value));
+            self.addNode(op, domain, name, inputs, outputs, std::move(attributes));
+          },
+          "op_type"_a, "domain"_a, "name"_a, "inputs"_a, "outputs"_a, "attributes"_a)
+      .def("add_output", &Graph::addOutput, "name"_a)
+      .def("analyse", nb::overload_cast<>(&Graph::analyse), "Infers shapes and types and folds constants.")
+      .def_prop_ro("inputs", [](const Graph& self) { return tensors(self, self.inputs()); })
+      .def_prop_ro("outputs", [](const Graph& self) { return tensors(self, self.outputs()); })
+      .def("nodes", nodes)
+      .def("dump", [](const Graph& self) { return sofie::text(self); });
+
+  nb::class_<Program>(m, "Program", "Level 2: the kernels of an analysed graph, optimised.")
+      .def(
+          "__init__",
+          [](Program* self, const Graph& graph, const std::vector<std::string>& disabled) {
+            new (self) Program(compile(graph, disabled));
+          },
+          "graph"_a, "disabled_passes"_a = std::vector<std::string>{})
+      .def("dump", dump, "stage"_a)
+      .def("statistics", statistics)
+      .def("render", renderFiles, "target"_a, "weights"_a, "profile"_a);
+
+  m.def("sanitize", &sofie::identifier, "name"_a, "A C++ identifier made from any text.");
+  m.def(
+      "operators",
+      [] {
+        std::vector<std::tuple<std::string, std::string, int>> result;
+        for (const auto& entry : sofie::registeredOperators()) result.emplace_back(entry.domain, entry.name, entry.since);
+        return result;
+      },
+      "Domain, name and first opset of every operator rule.");
+  m.def(
+      "passes",
+      [] {
+        std::vector<std::string> result;
+        for (const sofie::Pass& pass : sofie::passes()) result.emplace_back(pass.name);
+        return result;
+      },
+      "Names of the kernel passes, as Program(disabled_passes=...) takes them.");
+}

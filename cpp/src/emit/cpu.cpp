@@ -1,0 +1,190 @@
+#include <algorithm>
+#include <set>
+
+#include "emit/cpu_kernel.hxx"
+#include "emit/names.hxx"
+#include "emit/targets.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+class CpuRenderer {
+ public:
+  CpuRenderer(const Program& program, const RenderOptions& options)
+      : program_(program), products_(prepare(program_)), model_(describeModel(program_, "cpu", options)) {}
+
+  Files render() {
+    std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "contraction.hxx"};
+    if (model_.options.profile) includes.push_back("<chrono>");
+    return modelFiles(model_, modelHeader(model_, includes, headers, kernels() + engine()));
+  }
+
+ private:
+  Program program_;
+  std::vector<std::optional<CpuProduct>> products_;  ///< by kernel
+  Model model_;
+
+  static std::vector<std::optional<CpuProduct>> prepare(Program& program) {
+    std::vector<std::optional<CpuProduct>> products;
+    for (std::size_t k = 0; k < program.kernels.size(); ++k) {
+      auto* nest = std::get_if<Nest>(&program.kernels[k].body);
+      if (!nest) throw Error("internal: the cpu target has no text for kernel " + text(program, program.kernels[k]));
+      products.push_back(cpuProduct(program, *nest));
+      if (products.back() && products.back()->packed) packWeights(program, *nest, *products.back());
+    }
+    return products;
+  }
+
+  static std::string bufferName(int id) { return "b" + std::to_string(id); }
+
+  struct Usage {
+    std::vector<int> buffers;
+    std::set<int> written;
+    bool dims = false, fault = false;
+  };
+
+  Usage usage(const Kernel& kernel, const std::string& body) const {
+    Usage result;
+    forEachView(kernel, [&](const View& view, bool write) {
+      if (std::find(result.buffers.begin(), result.buffers.end(), view.buffer) == result.buffers.end())
+        result.buffers.push_back(view.buffer);
+      if (write) result.written.insert(view.buffer);
+    });
+    result.dims = body.find("dims.") != std::string::npos;
+    result.fault = body.find("&fault") != std::string::npos;
+    return result;
+  }
+
+  /// A buffer that shares its place with another one of the kernel must not be declared free of aliases.
+  bool isShared(const Usage& usage, int id) const {
+    const int slot = model_.plan.slotOf[static_cast<std::size_t>(id)];
+    for (const int other : usage.buffers)
+      if (other != id && slot >= 0 && model_.plan.slotOf[static_cast<std::size_t>(other)] == slot) return true;
+    return false;
+  }
+
+  std::string body(std::size_t k) const {
+    const Nest& nest = std::get<Nest>(program_.kernels[k].body);
+    return products_[k] ? cpuContraction(model_, nest, *products_[k]) : cpuLoops(model_, nest);
+  }
+
+  std::string parameters(const Usage& usage) const {
+    std::string list;
+    const auto add = [&](const std::string& item) { list += (list.empty() ? "" : ", ") + item; };
+    for (const int id : usage.buffers)
+      add((usage.written.count(id) ? "" : "const ") + std::string(cppType(model_.buffer(id).type)) + "* " +
+          (isShared(usage, id) ? "" : "__restrict__ ") + bufferName(id));
+    if (usage.dims) add("const Dims& dims");
+    if (usage.fault) add("std::int32_t& fault");
+    return list;
+  }
+
+  std::string kernels() {
+    std::string text;
+    calls_.clear();
+    for (std::size_t k = 0; k < program_.kernels.size(); ++k) {
+      const std::string inside = body(k);
+      const Usage used = usage(program_.kernels[k], inside);
+      const std::string name = "kernel" + std::to_string(k);
+      text += "// " + commentText(program_.kernels[k].origin) + "\nstatic inline void " + name + "(" + parameters(used) +
+              ") noexcept {\n" + inside + "}\n\n";
+      std::string arguments;
+      const auto add = [&](const std::string& item) { arguments += (arguments.empty() ? "" : ", ") + item; };
+      for (const int id : used.buffers) add(place(id));
+      if (used.dims) add("dims_");
+      if (used.fault) add("fault");
+      calls_.push_back(name + "(" + arguments + ");");
+    }
+    return text;
+  }
+
+  /// Where a buffer lies, as a typed pointer.
+  std::string place(int id) const {
+    const auto position = static_cast<std::size_t>(id);
+    const Buffer& buffer = model_.buffer(id);
+    const std::string type(cppType(buffer.type));
+    const auto ioIndex = [](const std::vector<int>& list, int wanted) {
+      return std::to_string(std::find(list.begin(), list.end(), wanted) - list.begin());
+    };
+    switch (buffer.kind) {
+      case BufferKind::Input: return "static_cast<const " + type + "*>(inputs[" + ioIndex(program_.inputs, id) + "])";
+      case BufferKind::Output: return "static_cast<" + type + "*>(outputs[" + ioIndex(program_.outputs, id) + "])";
+      case BufferKind::Constant:
+        if (model_.isInline()) return "w" + std::to_string(id);
+        return "reinterpret_cast<const " + type + "*>(weights + " + std::to_string(model_.weightOffset[position]) + ")";
+      case BufferKind::Temporary: break;
+    }
+    const int slot = model_.plan.slotOf[position];
+    const Slot& where = model_.plan.slots[static_cast<std::size_t>(slot)];
+    const std::string offset =
+        model_.plan.isStatic ? std::to_string(where.offset) : "offsets_[" + std::to_string(slot) + "]";
+    return "reinterpret_cast<" + type + "*>(arena + " + offset + ")";
+  }
+
+  bool usesWeights() const { return !model_.isInline() && !model_.weights.empty(); }
+
+  std::string engine() const {
+    const bool hasArena = !model_.plan.slots.empty();
+    std::string text = "/// Runs the kernels on one thread; the weights are shared by all engines of the process.\nstruct Engine {\n";
+    text += engineConstructor(hasArena) + enginePrepare(hasArena) + engineRun(hasArena);
+    text += "  std::size_t arena_bytes() const { return " + std::string(hasArena ? "arena_.size()" : "0") + "; }\n";
+    if (model_.options.profile && !calls_.empty()) {
+      const std::string count = std::to_string(calls_.size());
+      text += "\n  std::uint64_t nanoseconds[" + count + "] = {};\n  std::uint64_t calls[" + count + "] = {};\n";
+    }
+    text += "\n private:\n";
+    if (usesWeights()) text += "  std::shared_ptr<const rt::AlignedBytes> weights_;\n";
+    if (hasArena) text += "  rt::AlignedBytes arena_;\n";
+    if (hasArena && !model_.plan.isStatic)
+      text += "  std::int64_t offsets_[" + std::to_string(model_.plan.slots.size()) + "] = {};\n";
+    return text + "  Dims dims_{};\n};\n";
+  }
+
+  std::string engineConstructor(bool hasArena) const {
+    std::string members;
+    const auto add = [&](const std::string& item) { members += (members.empty() ? " : " : ", ") + item; };
+    if (usesWeights())
+      add("weights_(rt::shared_weights(weights, " + std::to_string(model_.weights.size()) + "u, " +
+          std::to_string(model_.checksum) + "u))");
+    if (hasArena && model_.plan.isStatic) add("arena_(" + std::to_string(model_.plan.arenaBytes) + ")");
+    return "  explicit Engine([[maybe_unused]] const std::string& weights)" + members + " {}\n\n";
+  }
+
+  std::string enginePrepare(bool hasArena) const {
+    std::string text = "  void prepare(const Dims& dims) {\n";
+    if (hasArena && !model_.plan.isStatic)
+      text += placementText(model_, "    ") +
+              "    if (static_cast<std::size_t>(bytes) > arena_.size())\n"
+              "      arena_ = rt::AlignedBytes(static_cast<std::size_t>(bytes));\n";
+    return text + "    dims_ = dims;\n  }\n\n";
+  }
+
+  std::string engineRun(bool hasArena) const {
+    std::string text =
+        "  int run([[maybe_unused]] const void* const* inputs, [[maybe_unused]] void* const* outputs) noexcept {\n";
+    if (usesWeights()) text += "    const unsigned char* const weights = weights_->data();\n";
+    if (hasArena) text += "    unsigned char* const arena = arena_.data();\n";
+    text += "    std::int32_t fault = 0;\n";
+    for (std::size_t k = 0; k < calls_.size(); ++k) text += callText(k);
+    return text + "    return fault;\n  }\n\n";
+  }
+
+  std::string callText(std::size_t k) const {
+    if (!model_.options.profile) return "    " + calls_[k] + "\n";
+    const std::string id = std::to_string(k);
+    return "    {\n      const auto start = std::chrono::steady_clock::now();\n      " + calls_[k] +
+           "\n      nanoseconds[" + id +
+           "] += static_cast<std::uint64_t>(\n          "
+           "std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());\n"
+           "      ++calls[" + id + "];\n    }\n";
+  }
+
+  std::vector<std::string> calls_;
+};
+
+}  // namespace
+
+Files renderCpu(const Program& program, const RenderOptions& options) { return CpuRenderer(program, options).render(); }
+
+}  // namespace sofie

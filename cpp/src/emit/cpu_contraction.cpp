@@ -1,0 +1,284 @@
+#include <algorithm>
+
+#include "../../runtime/pack.hxx"
+#include "emit/cpu_kernel.hxx"
+#include "emit/lanes.hxx"
+#include "sofie/builder.hxx"
+
+namespace sofie {
+namespace {
+
+Dim stepOf(const Affine& form, int variable) { return form.strides[static_cast<std::size_t>(variable)]; }
+
+/// Sorts the loops into batch, rows, columns and depth. nullopt when the operands leave no column to run along.
+std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const Affine& right, bool constantRight) {
+  CpuProduct product;
+  product.left = left;
+  product.right = right;
+  std::vector<int> columns;
+  for (int v = 0; v < static_cast<int>(nest.axes.size()); ++v) {
+    const bool moves = !stepOf(left, v).is(0), turns = !stepOf(right, v).is(0);
+    (turns && !moves ? columns : turns ? product.batch : product.rows).push_back(v);
+  }
+  for (std::size_t v = nest.axes.size(); v < nest.variables(); ++v) product.depth.push_back(static_cast<int>(v));
+  const auto store = address(nest.target, nest.targetIndex, nest.variables());
+  if (!store) return std::nullopt;
+  // One loop becomes the columns: the one that is stored contiguously, or else the longest.
+  const auto preference = [&](int v) {
+    const bool contiguous = stepOf(*store, v).is(1);
+    return std::make_pair(contiguous, extentOf(nest, v).value().value_or(std::int64_t(1) << 40));
+  };
+  for (const int v : columns) {
+    if (!constantRight && !stepOf(right, v).is(1)) {
+      product.batch.push_back(v);
+      continue;
+    }
+    if (product.column >= 0 && preference(product.column) >= preference(v)) {
+      product.batch.push_back(v);
+      continue;
+    }
+    if (product.column >= 0) product.batch.push_back(product.column);
+    product.column = v;
+  }
+  const auto length = [&](int v) { return extentOf(nest, v).value().value_or(std::int64_t(1) << 40); };
+  std::stable_sort(product.rows.begin(), product.rows.end(), [&](int a, int b) { return length(a) < length(b); });
+  // Along the depth the left operand is read with the smallest step innermost.
+  const auto step = [&](int v) { return stepOf(left, v).value().value_or(std::int64_t(1) << 40); };
+  std::stable_sort(product.depth.begin(), product.depth.end(), [&](int a, int b) { return step(a) > step(b); });
+  return product;
+}
+
+/// The single step between successive rows of a right operand that is read in place.
+std::optional<Dim> uniformStep(const Nest& nest, const CpuProduct& product) {
+  for (std::size_t i = 0; i + 1 < product.depth.size(); ++i)
+    if (stepOf(product.right, product.depth[i]) !=
+        stepOf(product.right, product.depth[i + 1]) * extentOf(nest, product.depth[i + 1]))
+      return std::nullopt;
+  return product.depth.empty() ? std::optional<Dim>(0) : stepOf(product.right, product.depth.back());
+}
+
+bool isStatic(const Nest& nest, const std::vector<int>& variables) {
+  return std::all_of(variables.begin(), variables.end(), [&](int v) { return extentOf(nest, v).isConstant(); });
+}
+
+std::int64_t staticProduct(const Nest& nest, const std::vector<int>& variables) {
+  std::int64_t total = 1;
+  for (const int v : variables) total *= extentOf(nest, v).constant();
+  return total;
+}
+
+std::optional<CpuProduct> productOf(const Program& program, const Nest& nest, const Expr& left, const Expr& right) {
+  const auto leftForm = address(left->view, left->args, nest.variables());
+  const auto rightForm = address(right->view, right->args, nest.variables());
+  if (!leftForm || !rightForm) return std::nullopt;
+  const bool constant = program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
+  auto product = sortLoops(nest, *leftForm, *rightForm, constant);
+  if (!product) return std::nullopt;
+  product->leftBuffer = left->view.buffer;
+  product->rightBuffer = right->view.buffer;
+  if (constant && isStatic(nest, product->batch) && isStatic(nest, product->depth) &&
+      (product->column >= 0 || product->batch.empty())) {
+    product->packed = true;
+    return product;
+  }
+  if (product->column >= 0 && uniformStep(nest, *product)) return product;
+  return std::nullopt;
+}
+
+class ContractionWriter {
+ public:
+  ContractionWriter(const Model& model, const Nest& nest, const CpuProduct& product)
+      : model_(model), nest_(nest), product_(product), names_(cpuNames(model)) {}
+
+  std::string write() {
+    for (const int v : product_.batch) {
+      const std::string name = "i" + std::to_string(v);
+      block_.open("for (std::int64_t " + name + " = 0; " + name + " < " + dim(extentOf(nest_, v)) + "; ++" + name + ")");
+    }
+    block_.line("const auto epilogue = [&](auto sum, auto row, std::int64_t " + column() +
+                ", auto count) __attribute__((always_inline)) {");
+    epilogue();
+    block_.line("};");
+    block_.line("rt::contract(" + left() + ", " + nestText(product_.rows) + ",");
+    block_.line("             " + nestText(product_.depth) + ", " + right() + ", epilogue);");
+    for (std::size_t i = 0; i < product_.batch.size(); ++i) block_.close();
+    return block_.text();
+  }
+
+ private:
+  const Model& model_;
+  const Nest& nest_;
+  const CpuProduct& product_;
+  ScalarNames names_;
+  Block block_{1};
+
+  std::string dim(const Dim& value) const { return dimText(model_, value); }
+  std::string column() const { return product_.column < 0 ? "/*n*/" : "i" + std::to_string(product_.column); }
+
+  /// "axis<extent, step>()", with what is known at run time as arguments.
+  std::string axisText(const Dim& extent, const Dim& step) const {
+    const auto part = [&](const Dim& value) {
+      return value.isConstant() ? "rt::Fixed<" + value.text() + ">{}" : "std::int64_t(" + dim(value) + ")";
+    };
+    if (extent.isConstant() && step.isConstant()) return "rt::axis<" + extent.text() + ", " + step.text() + ">()";
+    return "rt::axis(" + part(extent) + ", " + part(step) + ")";
+  }
+
+  std::string nestText(const std::vector<int>& variables) const {
+    std::string axes;
+    for (std::size_t i = 0; i < variables.size(); ++i)
+      axes += (i ? ", " : "") + axisText(extentOf(nest_, variables[i]), stepOf(product_.left, variables[i]));
+    return "rt::nest(" + axes + ")";
+  }
+
+  /// The address of an operand at the origin of rows, columns and depth.
+  std::string origin(int buffer, const Affine& form) const {
+    Affine outer{form.offset, std::vector<Dim>(form.strides.size(), 0)};
+    for (const int v : product_.batch) outer.strides[static_cast<std::size_t>(v)] = stepOf(form, v);
+    const std::string offset = linearText(outer, names_);
+    return names_.buffer(buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
+  }
+
+  std::string left() const { return origin(product_.leftBuffer, product_.left); }
+
+  std::string right() const {
+    const std::string type(cppType(nest_.element.type()));
+    const std::string columns = product_.column < 0 ? "1" : dim(extentOf(nest_, product_.column));
+    if (product_.packed) {
+      std::string piece;
+      for (const int v : product_.batch) {
+        const std::string outer = piece.empty() ? "" : "(" + piece + ") * " + extentOf(nest_, v).text() + " + ";
+        piece = outer + "i" + std::to_string(v);
+      }
+      const std::string offset = piece.empty() ? "" : " + (" + piece + ") * " + std::to_string(product_.pieceElements);
+      return "rt::Packed<" + type + ", " + columns + ", " + std::to_string(product_.panel) + ">{" +
+             names_.buffer(product_.rightBuffer) + offset + "}";
+    }
+    const Dim step = *uniformStep(nest_, product_);
+    const auto part = [&](const Dim& value) {
+      return value.isConstant() ? "rt::Fixed<" + value.text() + ">{}" : "std::int64_t(" + dim(value) + ")";
+    };
+    return "rt::rows(" + origin(product_.rightBuffer, product_.right) + ", " + part(extentOf(nest_, product_.column)) +
+           ", " + part(step) + ")";
+  }
+
+  void nameRows() {
+    for (std::size_t i = 0; i < product_.rows.size(); ++i)
+      block_.line("  [[maybe_unused]] const std::int64_t i" + std::to_string(product_.rows[i]) + " = row[" +
+                  std::to_string(i) + "];");
+  }
+
+  void epilogue() {
+    nameRows();
+    const int lane = product_.column;
+    const auto type = lane < 0 ? std::nullopt : laneType(nest_, nest_.epilogue, lane, true);
+    if (type == nest_.element.type()) {
+      block_.line("  using V = decltype(sum);");
+      block_.line("  constexpr int valid = decltype(count)::value;");
+      ScalarNames names = names_;
+      names.accumulator = "sum";
+      LaneWriter writer(names, nest_.variables(), block_.indent() + "  ", lane, "valid");
+      const std::string value = writer.vectorValue(nest_.epilogue);
+      const auto store = address(nest_.target, nest_.targetIndex, nest_.variables());
+      const std::string place = writer.address(nest_.target, nest_.targetIndex);
+      block_.statements(writer.takeStatements());
+      block_.line("  " + writer.store(names_.buffer(nest_.target.buffer) + " + " + parenthesised(place),
+                                      dim(stepOf(*store, lane)), nest_.epilogue.type(), value) + ";");
+    } else {
+      epilogueByElement();
+    }
+  }
+
+  /// For epilogues that no vector can do: one column after the other.
+  void epilogueByElement() {
+    ScalarNames names = names_;
+    block_.line("  for (int element = 0; element < decltype(count)::value; ++element) {");
+    if (product_.column >= 0) {
+      const std::string name = "i" + std::to_string(product_.column);
+      names.variable = [this](int v) { return v == product_.column ? "column" : "i" + std::to_string(v); };
+      block_.line("    const std::int64_t column = " + name + " + element;");
+    }
+    block_.line("    const " + std::string(cppType(nest_.element.type())) + " accumulator = rt::lane_of(sum, element);");
+    ScalarWriter writer(names, nest_.variables(), block_.indent() + "    ");
+    const std::string value = writer.value(nest_.epilogue);
+    const std::string place = writer.address(nest_.target, nest_.targetIndex);
+    block_.statements(writer.takeStatements());
+    block_.line("    " + names_.buffer(nest_.target.buffer) + "[" + place + "] = " + value + ";");
+    block_.line("  }");
+  }
+};
+
+/// Reads the elements of a constant operand at points of the loops.
+class OperandReader {
+ public:
+  OperandReader(const Nest& nest, const Affine& form, const Constant& constant)
+      : nest_(nest), form_(form), constant_(constant) {}
+
+  /// The element where the loops of `variables`, seen as one loop, stand at `position`, added to a base address.
+  std::int64_t offset(const std::vector<int>& variables, std::int64_t position) const {
+    std::int64_t result = 0;
+    for (std::size_t i = variables.size(); i-- > 0;) {
+      const std::int64_t extent = extentOf(nest_, variables[i]).constant();
+      result += position % extent * stepOf(form_, variables[i]).constant();
+      position /= extent;
+    }
+    return result;
+  }
+  double at(std::int64_t address) const { return constant_.at<double>(address); }
+
+ private:
+  const Nest& nest_;
+  const Affine& form_;
+  const Constant& constant_;
+};
+
+}  // namespace
+
+std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest) {
+  if (nest.kind != Nest::Kind::Contraction || !isFloat(nest.element.type())) return std::nullopt;
+  const Expr& left = nest.element->args[0];
+  const Expr& right = nest.element->args[1];
+  if (left->op != Op::Load || right->op != Op::Load) return std::nullopt;
+  auto product = productOf(program, nest, left, right);
+  if (product && product->packed && product->column >= 0) return product;
+  auto swapped = productOf(program, nest, right, left);
+  if (swapped && swapped->column >= 0 && (!product || product->column < 0)) return swapped;
+  return product;
+}
+
+void packWeights(Program& program, Nest& nest, CpuProduct& product) {
+  const Constant weights = *program.buffers[static_cast<std::size_t>(product.rightBuffer)].constant;
+  const OperandReader reader(nest, product.right, weights);
+  const std::vector<int> columns = product.column < 0 ? std::vector<int>{} : std::vector<int>{product.column};
+  const std::int64_t n = staticProduct(nest, columns), k = staticProduct(nest, product.depth);
+  const std::int64_t pieces = staticProduct(nest, product.batch), base = product.right.offset.constant();
+  const auto width = sizeOf(weights.type);
+  product.panel = sofie_runtime::panel_granules(k, product.rows.empty());
+  product.pieceElements = sofie_runtime::packed_size(k, n, width);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(pieces * product.pieceElements) * width);
+  dispatch(weights.type, [&](auto zero) {
+    using T = decltype(zero);
+    auto* packed = reinterpret_cast<T*>(bytes.data());
+    for (std::int64_t piece = 0; piece < pieces; ++piece) {
+      const std::int64_t start = base + reader.offset(product.batch, piece);
+      sofie_runtime::pack(packed + piece * product.pieceElements, k, n, static_cast<int>(product.panel),
+                          [&](std::int64_t depth, std::int64_t column) {
+                            return static_cast<T>(reader.at(start + reader.offset(product.depth, depth) +
+                                                            reader.offset(columns, column)));
+                          });
+    }
+  });
+  const Tensor tensor = Builder(program).constant(
+      {weights.type, {pieces * product.pieceElements}, std::make_shared<const std::vector<std::byte>>(std::move(bytes))});
+  const Expr placeholder = load(tensor, {integer(DType::Int64, 0)});
+  const bool rightFirst = nest.element->args[0]->view.buffer == product.rightBuffer;
+  const Expr other = nest.element->args[rightFirst ? 1 : 0];
+  nest.element = rightFirst ? placeholder * other : other * placeholder;
+  product.rightBuffer = tensor.view.buffer;
+}
+
+std::string cpuContraction(const Model& model, const Nest& nest, const CpuProduct& product) {
+  return ContractionWriter(model, nest, product).write();
+}
+
+}  // namespace sofie

@@ -1,0 +1,58 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+
+#include "emit/contraction.hxx"
+#include "emit/interface.hxx"
+
+namespace sofie {
+
+/// Text that grows line by line inside nested braces.
+class Block {
+ public:
+  explicit Block(int depth) : depth_(depth) {}
+  void line(const std::string& text) { text_ += indent() + text + "\n"; }
+  void open(const std::string& text) {
+    line(text + " {");
+    ++depth_;
+  }
+  void close(const std::string& end = "}") {
+    --depth_;
+    line(end);
+  }
+  void statements(const std::string& text) { text_ += text; }
+  std::string indent() const { return std::string(static_cast<std::size_t>(2 * depth_), ' '); }
+  const std::string& text() const { return text_; }
+
+ private:
+  int depth_;
+  std::string text_;
+};
+
+/// The matrix product that a contraction is on the CPU: which loops are its rows, its columns and its depth.
+struct CpuProduct {
+  std::vector<int> batch;  ///< loops around the product
+  std::vector<int> rows;   ///< the longest last
+  int column = -1;         ///< the loop that vectors run along; -1: a single column
+  std::vector<int> depth;
+  Affine left, right;
+  int leftBuffer = -1, rightBuffer = -1;
+  bool packed = false;               ///< the right operand lies packed in the weights, one piece per point of batch
+  std::int64_t panel = 0;            ///< granules per panel of the packing
+  std::int64_t pieceElements = 0;    ///< elements of one packed piece
+};
+
+/// nullopt when the contraction is better (or only) done as a plain reduction.
+std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest);
+/// Packs the constant right operand into a new constant, and lets the nest read that.
+void packWeights(Program& program, Nest& nest, CpuProduct& product);
+
+/// What the kernels' text calls things: buffers b<id>, loop variables i<v>, symbols dims.<name>.
+ScalarNames cpuNames(const Model& model);
+
+/// The body of a kernel's function.
+std::string cpuLoops(const Model& model, const Nest& nest);
+std::string cpuContraction(const Model& model, const Nest& nest, const CpuProduct& product);
+
+}  // namespace sofie

@@ -1,0 +1,137 @@
+#include "emit/lanes.hxx"
+
+namespace sofie {
+namespace {
+
+bool readsAccumulator(const Expr& expr) {
+  if (expr->op == Op::Accumulator) return true;
+  for (const Expr& arg : expr->args)
+    if (readsAccumulator(arg)) return true;
+  return false;
+}
+
+/// Collects what stands in the way of vectors.
+class Inspection {
+ public:
+  Inspection(const Nest& nest, int lane, bool accumulatorVaries)
+      : nest_(nest), lane_(lane), accumulatorVaries_(accumulatorVaries) {}
+
+  std::optional<DType> type;
+  bool possible = true;
+
+  void inspect(const Expr& expr, bool conditional) {
+    if (!possible || !varies(expr)) {
+      possible = possible && !(conditional && hasGuardedLoad(expr));
+      return;
+    }
+    note(expr.type());
+    switch (expr->op) {
+      case Op::Index:
+      case Op::CheckedIndex: possible = false; return;
+      case Op::Load:
+        possible = possible && address(expr->view, expr->args, nest_.variables()).has_value() &&
+                   staysInside(nest_, expr->view, expr->args);
+        return;
+      default: break;
+    }
+    for (std::size_t i = 0; i < expr->args.size(); ++i)
+      inspect(expr->args[i], conditional || (expr->op == Op::Select && i > 0));
+  }
+
+ private:
+  const Nest& nest_;
+  int lane_;
+  bool accumulatorVaries_;
+
+  bool varies(const Expr& expr) const {
+    return dependsOn(expr, lane_) || (accumulatorVaries_ && readsAccumulator(expr));
+  }
+
+  bool hasGuardedLoad(const Expr& expr) const {
+    bool guarded = false;
+    walk(expr, [&](const Expr& node) {
+      if (node->op == Op::Load && !staysInside(nest_, node->view, node->args)) guarded = true;
+    });
+    return guarded;
+  }
+
+  void note(DType next) {
+    if (next == DType::Bool) return;
+    if (!isFloat(next) || (type && *type != next)) possible = false;
+    type = next;
+  }
+};
+
+}  // namespace
+
+std::optional<DType> laneType(const Nest& nest, const Expr& expr, int lane, bool accumulatorVaries) {
+  Inspection inspection(nest, lane, accumulatorVaries);
+  inspection.inspect(expr, false);
+  if (!inspection.possible) return std::nullopt;
+  if (inspection.type) return inspection.type;
+  return isFloat(expr.type()) ? std::optional<DType>(expr.type()) : std::nullopt;
+}
+
+bool LaneWriter::varies(const Expr& expr) const {
+  return dependsOn(expr, lane_) || readsAccumulator(expr);
+}
+
+std::string LaneWriter::vectorType(DType type) const {
+  return "rt::Rebind<" + std::string(cppType(type)) + ", V>";
+}
+
+std::string LaneWriter::declaredType(const Expr& expr) const {
+  return varies(expr) ? "auto" : ScalarWriter::declaredType(expr);
+}
+
+std::string LaneWriter::operand(const Expr& expr) {
+  const std::string text = render(expr, false);
+  return varies(expr) ? text : "rt::splat<" + vectorType(expr.type()) + ">(" + text + ")";
+}
+
+std::string LaneWriter::vectorValue(const Expr& expr) {
+  const std::string text = value(expr);
+  return varies(expr) ? text : "rt::splat<" + vectorType(expr.type()) + ">(" + text + ")";
+}
+
+std::string LaneWriter::composeLoad(const Expr& expr) {
+  const auto form = sofie::address(expr->view, expr->args, variables_);
+  const std::string type = vectorType(expr.type());
+  const std::string pointer = names_.buffer(expr->view.buffer) + " + " + parenthesised(linearText(*form, names_));
+  const Dim& stride = form->strides[static_cast<std::size_t>(lane_)];
+  if (stride.is(1)) {
+    if (valid_.empty()) return "rt::load<" + type + ">(" + pointer + ")";
+    return "rt::load_first<" + type + ", " + valid_ + ">(" + pointer + ")";
+  }
+  const std::string count = valid_.empty() ? "" : ", " + valid_;
+  return "rt::load_strided<" + type + count + ">(" + pointer + ", " + dimText(stride, names_) + ")";
+}
+
+std::string LaneWriter::compose(const Expr& expr, bool conditional) {
+  if (!varies(expr)) return ScalarWriter::compose(expr, conditional);
+  const ExprNode& node = *expr;
+  switch (node.op) {
+    case Op::Accumulator: return names_.accumulator;
+    case Op::Load: return composeLoad(expr);
+    case Op::Cast: return "rt::cast<" + std::string(cppType(node.type)) + ">(" + render(node.args[0], false) + ")";
+    case Op::Add: return "(" + operand(node.args[0]) + " + " + operand(node.args[1]) + ")";
+    case Op::Sub: return "(" + operand(node.args[0]) + " - " + operand(node.args[1]) + ")";
+    case Op::Mul: return "(" + operand(node.args[0]) + " * " + operand(node.args[1]) + ")";
+    case Op::Div: return "(" + operand(node.args[0]) + " / " + operand(node.args[1]) + ")";
+    default: break;
+  }
+  std::string text = "rt::" + std::string(opName(node.op)) + "(";
+  for (std::size_t i = 0; i < node.args.size(); ++i) text += (i ? ", " : "") + operand(node.args[i]);
+  return text + ")";
+}
+
+std::string LaneWriter::store(const std::string& pointer, const std::string& stride, DType type,
+                              const std::string& value) const {
+  const std::string count = valid_.empty() ? "rt::lane_count<" + vectorType(type) + ">" : valid_;
+  if (stride != "1")
+    return "rt::store_strided<" + vectorType(type) + ", " + count + ">(" + pointer + ", " + stride + ", " + value + ")";
+  if (valid_.empty()) return "rt::store<" + vectorType(type) + ">(" + pointer + ", " + value + ")";
+  return "rt::store_first<" + count + ", " + vectorType(type) + ">(" + pointer + ", " + value + ")";
+}
+
+}  // namespace sofie

@@ -1,0 +1,15 @@
+#include "sofie/render.hxx"
+
+#include "emit/targets.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+
+Files render(const Program& program, const std::string& target, const RenderOptions& options) {
+  if (target == "cpu") return renderCpu(program, options);
+  if (target == "sycl") return renderSycl(program, options);
+  if (target == "alpaka") return renderAlpaka(program, options);
+  throw Error("there is no target '" + target + "'; the targets are cpu, sycl and alpaka");
+}
+
+}  // namespace sofie
