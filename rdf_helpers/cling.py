@@ -18,7 +18,8 @@ from typing import Any
 
 from pysofie.errors import CompileError, Error
 
-_HERE = Path(__file__).resolve().parent
+# Where this package and pysofie lie.
+_SIDE_BY_SIDE = Path(__file__).resolve().parents[1]
 _declared: set[str] = set()
 
 
@@ -40,9 +41,18 @@ def root() -> Any:
     return ROOT
 
 
-def include_directory() -> Path:
-    """Directory to give to a compiler for ``#include <pysofie/rdf.hxx>``."""
-    return _HERE / "include"
+def include_directories() -> list[Path]:
+    """What to give to a compiler for ``#include "pysofie/rdf.hxx"``.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The headers of the installed package; in a source tree, the folders that they are installed from.
+    """
+    installed = _SIDE_BY_SIDE / "pysofie" / "include"
+    if (installed / "pysofie" / "rdf.hxx").exists():
+        return [installed]
+    return [_SIDE_BY_SIDE / "rdf_helpers" / "include", _SIDE_BY_SIDE / "cpp" / "runtime"]
 
 
 def declare(code: str) -> None:
@@ -64,14 +74,17 @@ def declare(code: str) -> None:
     with _stderr() as words:
         compiled = interpreter.Declare(code)
     if not compiled:
-        raise CompileError(f"Cling refused code of pysofie, kept in {_keep(code)}:\n{''.join(words)}")
+        source, log = _keep(code), "".join(words)
+        raise CompileError(f"Cling refused code of pysofie, kept in {source}:\n{log}", log=log, source=source)
     sys.stderr.writelines(words)
     _declared.add(code)
 
 
 def declare_adapters() -> None:
     """Make ``rdf.hxx`` known to Cling."""
-    declare(f'#include "{_abi_header()}"\n#include "{include_directory() / "pysofie" / "rdf.hxx"}"\n')
+    for directory in include_directories():
+        root().gInterpreter.AddIncludePath(str(directory))
+    declare('#include "pysofie/rdf.hxx"\n')
 
 
 def build(header: str, name: str) -> int:
@@ -150,12 +163,6 @@ def _processor_flags() -> set[str]:
         return set()
     found = re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)
     return set(found.group(1).split()) if found else set()
-
-
-def _abi_header() -> Path:
-    """The header beside ``rdf.hxx`` in an installed package, or its original in a source tree."""
-    installed = include_directory() / "pysofie" / "abi.h"
-    return installed if installed.exists() else _HERE.parent / "cpp" / "runtime" / "abi.h"
 
 
 def _keep(code: str) -> Path:

@@ -106,9 +106,9 @@ def train(
     symmetries: Symmetries,
     data: tuple[torch.Tensor, ...],
     validation: tuple[torch.Tensor, ...],
+    epochs: int,
 ) -> None:
     """Adam with cosine decay; the weights of the epoch that was best on the validation events stay."""
-    epochs, batch = 150, 256
     features, labels = data
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=2e-2)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
@@ -116,7 +116,7 @@ def train(
     best = (float("inf"), copy.deepcopy(model.state_dict()))
     for epoch in range(epochs):
         model.train()
-        for chosen in torch.randperm(len(features)).split(batch):
+        for chosen in torch.randperm(len(features)).split(256):
             optimizer.zero_grad()
             loss(model.logits(symmetries(features[chosen])), labels[chosen]).backward()
             optimizer.step()
@@ -154,7 +154,8 @@ def export(model: Classifier, names: list[str], path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=MODEL)
-    path = parser.parse_args().output
+    parser.add_argument("--epochs", type=int, default=150)
+    arguments = parser.parse_args()
 
     torch.manual_seed(SEED)
     names, signal, background = read()
@@ -163,7 +164,7 @@ def main() -> None:
     validation = split(signal, background, begin - VALIDATION_FRACTION, begin)
 
     model = Classifier(names, data[0])
-    train(model, Symmetries(names), data, validation)
+    train(model, Symmetries(names), data, validation, arguments.epochs)
     model.eval()
     features, labels = split(signal, background, begin, 1)
     with torch.no_grad():
@@ -171,8 +172,8 @@ def main() -> None:
     held_out = labels.numpy().ravel()
     area = area_under_curve(scores[held_out == 1], scores[held_out == 0])
     print(f"area under the ROC curve on {len(scores)} held-out events: {area:.4f}")
-    export(model, names, path)
-    print(f"wrote {path} ({path.stat().st_size / 1024:.0f} KiB)")
+    export(model, names, arguments.output)
+    print(f"wrote {arguments.output} ({arguments.output.stat().st_size / 1024:.0f} KiB)")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+"""What a user would copy, run as a user would run it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pysofie
+from pysofie.demo import MODEL, area_under_curve, run
+from rdf_helpers import cling
+
+TUTORIALS = Path(__file__).parents[2] / "tutorials"
+pytestmark = pytest.mark.xdist_group("root")
+
+
+def run_tutorial(name: str, folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, TUTORIALS / name, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_numpy_tour(tmp_path):
+    words = run_tutorial("numpy_tour.py", tmp_path)
+    assert "scores:  (1000, 1) float32" in words
+    assert "refused: " in words
+
+
+@pytest.mark.root
+def test_rdataframe(root, tmp_path):
+    words = run_tutorial("rdataframe.py", tmp_path)
+    counts = dict(re.findall(r"(signal|background): (\d+) of 10000 events", words))
+    assert int(counts["signal"]) > 3 * int(counts["background"])
+    assert (tmp_path / "higgs_score.png").stat().st_size > 5000
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("how", ["", "+O"], ids=["interpreted", "compiled"])
+def test_macro(root, tmp_path, how):
+    pysofie.emit(MODEL, tmp_path, dims={"batch": 1})
+    shutil.copy(TUTORIALS / "rdataframe.C", tmp_path)
+    program = Path(sys.prefix) / "bin" / "root"
+    include = os.pathsep.join([str(tmp_path), *map(str, cling.include_directories())])
+    done = subprocess.run(
+        [program, "-l", "-b", "-q", f"rdataframe.C{how}"],
+        cwd=tmp_path,
+        env={**os.environ, "ROOT_INCLUDE_PATH": include},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    words = done.stdout + done.stderr
+    means = dict(re.findall(r"(sig|bkg)_tree: mean score ([0-9.]+)", words))
+    assert set(means) == {"sig", "bkg"}, words
+    assert float(means["sig"]) > float(means["bkg"]) + 0.2
+    score = pysofie.compile(MODEL)([[1.0] * 28])[0, 0]
+    assert f"score of a made-up event: {score:.4f}" in words
+
+
+@pytest.mark.root
+@pytest.mark.torch
+def test_training(root, tmp_path):
+    pytest.importorskip("torch", reason="needs PyTorch: pip install 'pysofie[torch]'")
+    pytest.importorskip("onnxscript", reason="needs onnxscript: pip install 'pysofie[torch]'")
+    words = run_tutorial("train_higgs.py", tmp_path, "--epochs", "2", "--output", "quick.onnx")
+    assert float(re.search(r"held-out events: ([0-9.]+)", words).group(1)) > 0.65
+    assert pysofie.load(tmp_path / "quick.onnx").feature_names == pysofie.load(MODEL).feature_names
+
+
+@pytest.mark.root
+def test_demo(root, tmp_path):
+    steps: list[str] = []
+    report = run(tmp_path / "new" / "higgs.png", threads=2, step=steps.append)
+    assert len(steps) == 4
+    assert report.compared == 20_000
+    assert report.held_out == 5_000
+    assert report.difference < 1e-5
+    assert 0.77 < report.area < 0.80
+    assert report.rate > 10_000
+    assert report.picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_area_under_curve():
+    assert area_under_curve([2, 3], [0, 1]) == 1
+    assert area_under_curve([0, 1], [2, 3]) == 0
+    assert area_under_curve([1, 1], [1]) == 0.5

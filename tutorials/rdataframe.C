@@ -1,0 +1,64 @@
+/// \file
+/// A Higgs classifier in a ROOT macro, without Python at run time.
+///
+/// The code of the model is emitted once, and is all that is needed afterwards:
+///
+///     pysofie emit $(python -c 'import pysofie.demo; print(pysofie.demo.MODEL)') --dim batch=1 -o .
+///     export ROOT_INCLUDE_PATH=.:$(python -c 'from rdf_helpers.cling import *; print(include_directories()[0])')
+///     root -l -b -q 'tutorials/rdataframe.C+O'      # with the host compiler, or without "+O" in Cling
+#include <TROOT.h>
+
+#include <ROOT/RDataFrame.hxx>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "higgs.hxx"
+#include "pysofie/rdf.hxx"
+
+void rdataframe() {
+  const std::string file = std::string(gROOT->GetTutorialDir()) + "/machine_learning/data/Higgs_data.root";
+  ROOT::EnableImplicitMT();
+
+  // By hand, as with SOFIE: one event in, a vector of outputs out.
+  TMVA_SOFIE_higgs::Session session("higgs.dat");
+  const std::vector<float> event(28, 1.f);
+  std::printf("score of a made-up event: %.4f\n", session.infer(event.data())[0]);
+
+  // As a column. DefineSlot hands over the number of the thread, so that each has a session of its own.
+  const std::vector<std::string> columns = {"jet1_b-tag",
+                                            "jet1_eta",
+                                            "jet1_phi",
+                                            "jet1_pt",
+                                            "jet2_b-tag",
+                                            "jet2_eta",
+                                            "jet2_phi",
+                                            "jet2_pt",
+                                            "jet3_b-tag",
+                                            "jet3_eta",
+                                            "jet3_phi",
+                                            "jet3_pt",
+                                            "jet4_b-tag",
+                                            "jet4_eta",
+                                            "jet4_phi",
+                                            "jet4_pt",
+                                            "lepton_eta",
+                                            "lepton_pT",
+                                            "lepton_phi",
+                                            "m_bb",
+                                            "m_jj",
+                                            "m_jjj",
+                                            "m_jlv",
+                                            "m_lv",
+                                            "m_wbb",
+                                            "m_wwbb",
+                                            "missing_energy_magnitude",
+                                            "missing_energy_phi"};
+  auto score = pysofie::rdf::SofieFunctor<28, TMVA_SOFIE_higgs::Session>(0, "higgs.dat");
+  for (const char* tree : {"sig_tree", "bkg_tree"}) {
+    auto scored = ROOT::RDataFrame(tree, file).DefineSlot("score", score, columns);
+    auto mean = scored.Mean<float>("score");
+    auto selected = scored.Filter([](float s) { return s > 0.8f; }, {"score"}).Count();
+    std::printf("%s: mean score %.4f, %llu events above 0.8\n", tree, *mean, *selected);
+  }
+}
