@@ -1,6 +1,7 @@
 #include "sofie/builder.hxx"
 
 #include <algorithm>
+#include <optional>
 
 #include "sofie/error.hxx"
 
@@ -39,7 +40,8 @@ Shape broadcastShapes(const std::vector<Shape>& shapes) {
         for (const Shape& each : shapes) list += " " + text(each);
         throw ShapeError("shapes do not broadcast:" + list);
       }
-      // Two different symbolic dims, or a symbol against a number above one: they must be equal when the model runs.
+      // Two different symbolic dims, or a symbol against a number above one: they must be equal when the
+      // model runs.
     }
   return result;
 }
@@ -62,12 +64,62 @@ Tensor Builder::dims(const std::vector<Dim>& values) {
   return result;
 }
 
+namespace {
+
+/// False when the shapes hold different numbers of elements whatever the sizes of the symbols are.
+bool mayHoldAsMany(const Shape& a, const Shape& b) {
+  const Dim left = product(a), right = product(b);
+  if (left == right) return true;
+  if ((left - right).isConstant()) return false;
+  Dim factor = 1;  // makes the quotient whole where the counts are in a fixed proportion
+  for (const Dim& dim : b)
+    if (dim.isConstant()) factor = factor * dim;
+  const auto proportion = Dim::exactDivide(factor * left, right);
+  return !proportion || !proportion->isConstant();
+}
+
+/// Strides of the view's elements in another shape; empty when no strides express it.
+std::optional<std::vector<Dim>> stridesAs(const View& view, const Shape& shape) {
+  struct Block {
+    Dim size, stride;
+  };
+  std::vector<Block> blocks;  // of axes that are contiguous among themselves
+  for (std::size_t axis = 0; axis < view.shape.size(); ++axis) {
+    const Dim &size = view.shape[axis], &stride = view.strides[axis];
+    if (size.is(1)) continue;
+    if (!blocks.empty() && blocks.back().stride == stride * size)
+      blocks.back() = {blocks.back().size * size, stride};
+    else
+      blocks.push_back({size, stride});
+  }
+  std::vector<Dim> strides(shape.size(), 1);
+  std::size_t axis = shape.size();
+  for (auto block = blocks.rbegin(); block != blocks.rend(); ++block) {
+    Dim size = 1;
+    while (size != block->size && axis-- > 0) {
+      strides[axis] = block->stride * size;
+      size = size * shape[axis];
+    }
+    if (size != block->size) return std::nullopt;
+  }
+  while (axis-- > 0)
+    if (!shape[axis].is(1)) return std::nullopt;
+  return strides;
+}
+
+}  // namespace
+
 Tensor Builder::reshape(const Tensor& tensor, const Shape& shape) {
-  if (product(tensor.shape()) != product(shape))
+  if (!mayHoldAsMany(tensor.shape(), shape))
     throw ShapeError("a tensor of shape " + text(tensor.shape()) + " cannot be reshaped to " + text(shape));
-  Tensor result = dense(tensor);
+  Tensor result = tensor;
+  if (const auto strides = stridesAs(tensor.view, shape)) {
+    result.view.strides = *strides;
+  } else {
+    result = dense(tensor);
+    result.view.strides = rowMajor(shape);
+  }
   result.view.shape = shape;
-  result.view.strides = rowMajor(shape);
   return result;
 }
 
@@ -80,7 +132,8 @@ Tensor Builder::transpose(const Tensor& tensor, const std::vector<std::size_t>& 
   return result;
 }
 
-Tensor Builder::slice(Tensor tensor, std::size_t axis, const Dim& start, const Dim& count, std::int64_t step) const {
+Tensor Builder::slice(Tensor tensor, std::size_t axis, const Dim& start, const Dim& count,
+                      std::int64_t step) const {
   tensor.view.offset = tensor.view.offset + start * tensor.view.strides[axis];
   tensor.view.strides[axis] = tensor.view.strides[axis] * step;
   tensor.view.shape[axis] = count;
@@ -104,7 +157,8 @@ Tensor Builder::squeeze(Tensor tensor, std::size_t axis) const {
 Tensor Builder::broadcast(const Tensor& tensor, const Shape& shape) const {
   if (tensor.rank() > shape.size() || broadcastShapes({tensor.shape(), shape}) != shape)
     throw ShapeError("shape " + text(tensor.shape()) + " does not broadcast to " + text(shape));
-  Tensor result{tensor.type, {tensor.view.buffer, tensor.view.offset, shape, std::vector<Dim>(shape.size(), 0)}};
+  Tensor result{tensor.type,
+                {tensor.view.buffer, tensor.view.offset, shape, std::vector<Dim>(shape.size(), 0)}};
   const std::size_t lead = shape.size() - tensor.rank();
   for (std::size_t i = 0; i < tensor.rank(); ++i)
     if (!tensor.dim(i).is(1)) result.view.strides[lead + i] = tensor.view.strides[i];
@@ -123,7 +177,8 @@ void Builder::store(const Expr& element, const Tensor& target) {
   scatter(target.shape(), element, target, indices(target.rank()));
 }
 
-void Builder::scatter(const Shape& axes, const Expr& element, const Tensor& target, std::vector<Expr> indices) {
+void Builder::scatter(const Shape& axes, const Expr& element, const Tensor& target,
+                      std::vector<Expr> indices) {
   Nest nest;
   nest.axes = axes;
   nest.element = element;
@@ -150,8 +205,8 @@ Tensor Builder::cast(const Tensor& tensor, DType type) {
   return map(tensor.shape(), sofie::cast(type, element(tensor)));
 }
 
-Tensor Builder::reduce(const Tensor& tensor, const std::vector<std::size_t>& axes, bool keepDims, Combiner combiner,
-                       const Term& term, const Term& epilogue) {
+Tensor Builder::reduce(const Tensor& tensor, const std::vector<std::size_t>& axes, bool keepDims,
+                       Combiner combiner, const Term& term, const Term& epilogue) {
   Shape kept, reduction, keptWithOnes;
   std::vector<Expr> position(tensor.rank());
   for (std::size_t axis = 0; axis < tensor.rank(); ++axis)

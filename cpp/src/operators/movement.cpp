@@ -65,8 +65,8 @@ std::vector<Dim> equalParts(const Dim& size, std::size_t count) {
 /// Equal parts, of which the last ones may be smaller.
 std::vector<Dim> unevenParts(const Dim& size, std::size_t count) {
   const Dim part = ceilDiv(size, static_cast<std::int64_t>(count));
-  std::vector<Dim> sizes;
-  for (std::size_t i = 0; i < count; ++i)
+  std::vector<Dim> sizes{part};
+  for (std::size_t i = 1; i < count; ++i)
     sizes.push_back(min(part, max(0, size - Dim(static_cast<std::int64_t>(i)) * part)));
   return sizes;
 }
