@@ -100,6 +100,8 @@ bool staysInside(const Nest& nest, const View& view, const std::vector<Expr>& in
 void forEachView(const Kernel& kernel, const std::function<void(const View&, bool)>& visit);
 /// Lets change(view) rewrite every view of the kernel.
 void changeViews(Kernel& kernel, const std::function<void(View&)>& change);
+/// The origin of two kernels that became one.
+std::string joinOrigins(const std::string& first, const std::string& second);
 /// How many kernels read and write each buffer.
 struct Uses {
   std::vector<int> reads, writes;

@@ -17,7 +17,8 @@ class CpuRenderer {
   Files render() {
     std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "contraction.hxx"};
     if (model_.options.profile) includes.push_back("<chrono>");
-    return modelFiles(model_, modelHeader(model_, includes, headers, kernels() + engine()));
+    const std::string functions = kernels();
+    return modelFiles(model_, modelHeader(model_, includes, headers, functions + engine()));
   }
 
  private:
@@ -82,7 +83,6 @@ class CpuRenderer {
 
   std::string kernels() {
     std::string text;
-    calls_.clear();
     for (std::size_t k = 0; k < program_.kernels.size(); ++k) {
       const std::string inside = body(k);
       const Usage used = usage(program_.kernels[k], inside);

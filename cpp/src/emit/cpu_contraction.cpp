@@ -95,8 +95,8 @@ class ContractionWriter {
       const std::string name = "i" + std::to_string(v);
       block_.open("for (std::int64_t " + name + " = 0; " + name + " < " + dim(extentOf(nest_, v)) + "; ++" + name + ")");
     }
-    block_.line("const auto epilogue = [&](auto sum, auto row, std::int64_t " + column() +
-                ", auto count) __attribute__((always_inline)) {");
+    block_.line("const auto epilogue = [&](auto sum, [[maybe_unused]] auto row, [[maybe_unused]] std::int64_t " + column() +
+                ", [[maybe_unused]] auto count) __attribute__((always_inline)) {");
     epilogue();
     block_.line("};");
     block_.line("rt::contract(" + left() + ", " + nestText(product_.rows) + ",");
@@ -113,7 +113,7 @@ class ContractionWriter {
   Block block_{1};
 
   std::string dim(const Dim& value) const { return dimText(model_, value); }
-  std::string column() const { return product_.column < 0 ? "/*n*/" : "i" + std::to_string(product_.column); }
+  std::string column() const { return product_.column < 0 ? "column" : "i" + std::to_string(product_.column); }
 
   /// "axis<extent, step>()", with what is known at run time as arguments.
   std::string axisText(const Dim& extent, const Dim& step) const {
@@ -174,7 +174,7 @@ class ContractionWriter {
     const auto type = lane < 0 ? std::nullopt : laneType(nest_, nest_.epilogue, lane, true);
     if (type == nest_.element.type()) {
       block_.line("  using V = decltype(sum);");
-      block_.line("  constexpr int valid = decltype(count)::value;");
+      block_.line("  [[maybe_unused]] constexpr int valid = decltype(count)::value;");
       ScalarNames names = names_;
       names.accumulator = "sum";
       LaneWriter writer(names, nest_.variables(), block_.indent() + "  ", lane, "valid");

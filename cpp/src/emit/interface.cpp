@@ -149,7 +149,7 @@ std::string checkDimsText(const Model& model) {
         if (checks.find(line) == std::string::npos) checks += line;
       }
   }
-  return "inline void check_dims(const Dims& dims) {\n" + checks + "}\n\n";
+  return "inline void check_dims([[maybe_unused]] const Dims& dims) {\n" + checks + "}\n\n";
 }
 
 std::string outputCountText(const Model& model, std::size_t i) {
@@ -252,10 +252,10 @@ std::string outputShapeText(const Model& model) {
   std::string text;
   for (std::size_t i = 0; i < model.program.outputs.size(); ++i) {
     const Shape& shape = model.buffer(model.program.outputs[i]).shape;
-    text += "    case " + std::to_string(i) + ":\n";
+    text += "        case " + std::to_string(i) + ":\n";
     for (std::size_t axis = 0; axis < shape.size(); ++axis)
-      text += "      shape[" + std::to_string(axis) + "] = " + dimText(model, shape[axis]) + ";\n";
-    text += "      break;\n";
+      text += "          shape[" + std::to_string(axis) + "] = " + dimText(model, shape[axis]) + ";\n";
+    text += "          break;\n";
   }
   return text;
 }

@@ -1,5 +1,6 @@
 #include "sofie/program.hxx"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -107,6 +108,19 @@ void changeViews(Kernel& kernel, const std::function<void(View&)>& change) {
                  },
              },
              kernel.body);
+}
+
+std::string joinOrigins(const std::string& first, const std::string& second) {
+  const std::string separator = ", ";
+  std::string joined = first;
+  for (std::size_t at = 0; at < second.size();) {
+    const std::size_t end = std::min(second.find(separator, at), second.size());
+    const std::string part = second.substr(at, end - at);
+    if ((separator + joined + separator).find(separator + part + separator) == std::string::npos)
+      joined += (joined.empty() ? "" : separator) + part;
+    at = end + separator.size();
+  }
+  return joined;
 }
 
 Uses countUses(const Program& program) {

@@ -62,7 +62,7 @@ bool fuseAt(Program& program, const Uses& uses, std::size_t at) {
     const auto point = consumerPoint(*reducer, *consumer, *load);
     if (!point) continue;
     program.kernels[at].body = fused(*reducer, *consumer, buffer, *point);
-    program.kernels[at].origin = program.kernels[k].origin + ", " + program.kernels[at].origin;
+    program.kernels[at].origin = joinOrigins(program.kernels[k].origin, program.kernels[at].origin);
     program.kernels.erase(program.kernels.begin() + static_cast<std::ptrdiff_t>(k));
     return true;
   }

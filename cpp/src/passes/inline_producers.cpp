@@ -86,7 +86,7 @@ class Inlining {
         return *inlined;
       });
     });
-    if (changed) kernel.origin = joinOrigins(before, consumer, kernel.origin);
+    if (changed) kernel.origin = joinOrigins(inlinedOrigins(before, consumer), kernel.origin);
     return changed;
   }
 
@@ -97,7 +97,8 @@ class Inlining {
            address(inlined->view, inlined->args, consumer.variables()).has_value();
   }
 
-  std::string joinOrigins(const Nest& before, const Nest& after, const std::string& origin) const {
+  /// Origins of the producers that the nest no longer reads.
+  std::string inlinedOrigins(const Nest& before, const Nest& after) const {
     std::set<int> stillRead;
     forEachExpression(after, [&](const Expr& expr) {
       walk(expr, [&](const Expr& node) {
@@ -111,10 +112,10 @@ class Inlining {
         if (node->op != Op::Load || stillRead.count(node->view.buffer) || !seen.insert(node->view.buffer).second) return;
         for (const Kernel& producer : program_.kernels)
           if (const auto* nest = std::get_if<Nest>(&producer.body); nest && nest->target.buffer == node->view.buffer)
-            joined += producer.origin + ", ";
+            joined = joinOrigins(joined, producer.origin);
       });
     });
-    return joined + origin;
+    return joined;
   }
 };
 
