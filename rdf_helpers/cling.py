@@ -110,27 +110,45 @@ def build(header: str, name: str) -> int:
     tag = hashlib.sha256(header.encode()).hexdigest()[:16]
     getter = f"pysofie_get_model_{tag}"
     declare(
-        _for_cling(header, {"PYSOFIE_GET_MODEL": getter, f"TMVA_SOFIE_{name}": f"TMVA_SOFIE_{name}_{tag}"})
+        _for_cling(_renamed(header, name, tag), {"PYSOFIE_SHARED_LIBRARY": "", "PYSOFIE_GET_MODEL": getter})
     )
     return int(root().addressof(getattr(root(), getter)()))
 
 
-def _for_cling(header: str, renamed: dict[str, str]) -> str:
+def _renamed(header: str, name: str, tag: str) -> str:
+    """A header that shares no name with others in the process.
+
+    Another model may have the same name, and a user may have included a header into Cling as it is, with
+    other vectors.
+    """
+    for old, new in {
+        rf"TMVA_SOFIE_{name}": f"TMVA_SOFIE_{name}_{tag}",
+        rf"PYSOFIE_MODEL_{name}": f"PYSOFIE_MODEL_{name}_{tag}",
+        "sofie_runtime": "sofie_runtime_cling",
+        r"SOFIE_RUNTIME_(\w+)": r"SOFIE_RUNTIME_CLING_\1",
+    }.items():
+        header = re.sub(rf"\b{old}\b", new, header)
+    return header
+
+
+def _for_cling(header: str, macros: dict[str, str]) -> str:
     """Dress a header with what turns Cling's optimiser and vector instructions on."""
     features, width = vector_features(_processor_flags())
+    macros = macros | {"SOFIE_VECTOR_BYTES": str(width)}
     # Standard headers first: the attribute below is for the model's functions, not for the library's.
-    includes = re.findall(r"^#include <[^>]+>$", header, re.MULTILINE)
-    settings = {"PYSOFIE_SHARED_LIBRARY": "", "SOFIE_VECTOR_BYTES": str(width)} | renamed
-    lines = [
-        "#pragma cling optimize(3)",
-        *includes,
-        *(f"#undef {key}\n#define {key} {value}" for key, value in settings.items()),
-    ]
-    if not features:
-        return "\n".join([*lines, header])
-    attribute = f'__attribute__((target("{",".join(features)}")))'
-    push = f"#pragma clang attribute push({attribute}, apply_to = function)"
-    return "\n".join([*lines, push, header, "#pragma clang attribute pop\n"])
+    lines = ["#pragma cling optimize(3)", *re.findall(r"^#include <[^>]+>$", header, re.MULTILINE)]
+    for macro, value in macros.items():
+        lines += [f'#pragma push_macro("{macro}")', f"#undef {macro}", f"#define {macro} {value}"]
+    if features:
+        attribute = f'__attribute__((target("{",".join(features)}")))'
+        lines += [
+            f"#pragma clang attribute push({attribute}, apply_to = function)",
+            header,
+            "#pragma clang attribute pop",
+        ]
+    else:
+        lines.append(header)
+    return "\n".join([*lines, *(f'#pragma pop_macro("{macro}")' for macro in macros), ""])
 
 
 def vector_features(flags: set[str]) -> tuple[list[str], int]:
