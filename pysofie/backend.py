@@ -108,7 +108,7 @@ class PysofieBackend(Backend):  # type: ignore[misc]
 def _model_of(node: Any, inputs: Sequence[Any], opset_version: int | None) -> ModelProto:
     """Wrap a node into a model."""
     import numpy as np
-    from onnx import defs, helper
+    from onnx import defs, helper, shape_inference
 
     arrays = [np.asarray(value) for value in inputs]
     names = list(dict.fromkeys(name for name in node.input if name))
@@ -124,7 +124,8 @@ def _model_of(node: Any, inputs: Sequence[Any], opset_version: int | None) -> Mo
         )
     opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
     graph = helper.make_graph([node], node.op_type, values, results)
-    return helper.make_model(graph, opset_imports=opsets)
+    # The checker wants the types of the outputs.
+    return shape_inference.infer_shapes(helper.make_model(graph, opset_imports=opsets))
 
 
 prepare = PysofieBackend.prepare

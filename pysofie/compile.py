@@ -111,7 +111,7 @@ def compile_many(
     Parameters
     ----------
     sources : sequence of Model, path, bytes or onnx.ModelProto
-        As for `pysofie.load`.
+        As for `pysofie.load`. Models that are loaded already must differ in name.
     target, compiler
         As for `compile`.
 
@@ -126,11 +126,17 @@ def compile_many(
         As `compile`, if any of the models fails.
     """
     from pysofie import _core, toolchains
+    from pysofie.model import Model
     from pysofie.session import Session
 
     options = Options(target)
     toolchain = toolchains.find(target, compiler)
-    models = [as_source(source) for source in sources]
+    models = [
+        as_source(source) if isinstance(source, Model) else as_source(source, name=f"model_{i}")
+        for i, source in enumerate(sources)
+    ]
+    if len({source.name for source in models}) < len(models):
+        raise ValueError("models that are compiled into one library must differ in name")
     folder = compiled.fetch(
         _key(models, options, toolchain), lambda folder: build(models, options, toolchain, folder)
     )

@@ -85,10 +85,11 @@ def _read(path: Path, offset: int, length: int, what: str) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         raise InvalidModelError(f"{what}: cannot read {path}: {error.strerror}") from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise InvalidModelError(f"{what}: {path} is not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise InvalidModelError(f"{what}: {path} is not a regular file")
         if offset + length > status.st_size:
             raise InvalidModelError(
                 f"{what}: bytes {offset} to {offset + length} of {path}, which has {status.st_size}"

@@ -73,9 +73,9 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
             for tensor in _tensors(proto)
             if tensor.data_location == TensorProto.EXTERNAL
         ]
+        _refuse_explosion(proto)
         complaint = _check(proto)
         if proto.functions:
-            _refuse_explosion(proto)
             proto = onnx.inliner.inline_local_functions(proto)
     except DecodeError as error:
         raise InvalidModelError("this is not an ONNX model, or it is truncated") from error

@@ -117,7 +117,7 @@ def _group(names: tuple[str, ...]) -> dict[str, Any]:
     models = {}
     for name in names:
         try:
-            models[name] = pysofie.load(cases()[name].content, name="model")
+            models[name] = pysofie.load(cases()[name].content, name=name)
         except pysofie.Error as error:
             result[name] = error
     try:

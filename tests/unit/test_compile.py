@@ -39,6 +39,7 @@ def test_missing(origin, monkeypatch):
 def test_none_at_all(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr("pysofie.toolchains.cling.stands_in", lambda *arguments: False)
     with pytest.raises(pysofie.CompileError, match=r"no C\+\+ compiler found.*apt install"):
         pysofie.compile(support.mlp())
 

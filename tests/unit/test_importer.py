@@ -257,5 +257,5 @@ def test_other_files_are_told_the_way(tmp_path):
     (tmp_path / "net.pt").write_bytes(b"x")
     with pytest.raises(pysofie.UnsupportedError, match=r"torch\.onnx\.export"):
         pysofie.load(tmp_path / "net.pt")
-    with pytest.raises(pysofie.UnsupportedError, match="path, bytes or onnx"):
+    with pytest.raises(pysofie.UnsupportedError, match="path, bytes or an onnx"):
         pysofie.load(42)
