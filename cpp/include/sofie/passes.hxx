@@ -23,7 +23,6 @@ bool foldConstants(Program& program);
 bool fuseEpilogues(Program& program);
 bool inlineProducers(Program& program);
 bool foldScales(Program& program);
-bool mergeAxes(Program& program);
 bool removeDeadCode(Program& program);
 
 }  // namespace sofie

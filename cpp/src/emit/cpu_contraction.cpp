@@ -99,8 +99,8 @@ class ContractionWriter {
                 ", [[maybe_unused]] auto count) __attribute__((always_inline)) {");
     epilogue();
     block_.line("};");
-    block_.line("rt::contract(" + left() + ", " + nestText(product_.rows) + ",");
-    block_.line("             " + nestText(product_.depth) + ", " + right() + ", epilogue);");
+    block_.line("rt::contract(" + left() + ", " + rows() + ",");
+    block_.line("             " + depth() + ", " + right() + ", epilogue);");
     for (std::size_t i = 0; i < product_.batch.size(); ++i) block_.close();
     return block_.text();
   }
@@ -124,10 +124,24 @@ class ContractionWriter {
     return "rt::axis(" + part(extent) + ", " + part(step) + ")";
   }
 
-  std::string nestText(const std::vector<int>& variables) const {
+  std::string rows() const {
     std::string axes;
-    for (std::size_t i = 0; i < variables.size(); ++i)
-      axes += (i ? ", " : "") + axisText(extentOf(nest_, variables[i]), stepOf(product_.left, variables[i]));
+    for (const int v : product_.rows)
+      axes += (axes.empty() ? "" : ", ") + axisText(extentOf(nest_, v), stepOf(product_.left, v));
+    return "rt::nest(" + axes + ")";
+  }
+
+  /// Loops of the depth through which the left operand moves evenly run as one.
+  std::string depth() const {
+    std::string axes;
+    for (std::size_t i = 0; i < product_.depth.size(); ++i) {
+      Dim extent = extentOf(nest_, product_.depth[i]);
+      while (i + 1 < product_.depth.size() &&
+             stepOf(product_.left, product_.depth[i]) ==
+                 stepOf(product_.left, product_.depth[i + 1]) * extentOf(nest_, product_.depth[i + 1]))
+        extent = extent * extentOf(nest_, product_.depth[++i]);
+      axes += (axes.empty() ? "" : ", ") + axisText(extent, stepOf(product_.left, product_.depth[i]));
+    }
     return "rt::nest(" + axes + ")";
   }
 

@@ -2,10 +2,15 @@
 
 #include "emit/targets.hxx"
 #include "sofie/error.hxx"
+#include "sofie/layout.hxx"
 
 namespace sofie {
 
-Files render(const Program& program, const std::string& target, const RenderOptions& options) {
+Files render(const Program& original, const std::string& target, const RenderOptions& options) {
+  Program program = original;
+  if (target == "cpu") channelsLast(program);
+  sortAxes(program);
+  mergeAxes(program);
   if (target == "cpu") return renderCpu(program, options);
   if (target == "sycl") return renderSycl(program, options);
   if (target == "alpaka") return renderAlpaka(program, options);

@@ -1,5 +1,5 @@
 #include "sofie/builder.hxx"
-#include "sofie/passes.hxx"
+#include "sofie/layout.hxx"
 
 namespace sofie {
 namespace {
@@ -72,31 +72,25 @@ void merge(Nest& nest, std::size_t variable) {
   flatten(nest);
 }
 
-bool mergeAxes(Nest& nest) {
-  bool changed = false;
+void mergeAxes(Nest& nest) {
   for (std::size_t v = 0; v + 1 < nest.variables();) {
     const bool sameLoops = v + 1 != nest.axes.size();
-    if (sameLoops && mergeable(nest, v)) {
+    if (sameLoops && mergeable(nest, v))
       merge(nest, v);
-      changed = true;
-    } else {
+    else
       ++v;
-    }
   }
-  return changed;
 }
 
 }  // namespace
 
-bool mergeAxes(Program& program) {
-  bool changed = false;
+void mergeAxes(Program& program) {
   for (Kernel& kernel : program.kernels) {
     auto* nest = std::get_if<Nest>(&kernel.body);
     if (!nest) continue;
     flatten(*nest);
-    changed = mergeAxes(*nest) || changed;
+    mergeAxes(*nest);
   }
-  return changed;
 }
 
 }  // namespace sofie

@@ -14,19 +14,17 @@ const std::vector<Pass>& passes() {
 }
 
 void optimise(Program& program, const std::vector<std::string>& disabled) {
-  std::vector<Pass> enabled = passes(), last{{"merge_axes", mergeAxes}};
+  std::vector<Pass> enabled = passes();
   for (const std::string& name : disabled) {
     const auto isNamed = [&](const Pass& pass) { return name == pass.name; };
-    const std::size_t before = enabled.size() + last.size();
-    enabled.erase(std::remove_if(enabled.begin(), enabled.end(), isNamed), enabled.end());
-    last.erase(std::remove_if(last.begin(), last.end(), isNamed), last.end());
-    if (enabled.size() + last.size() == before) throw Error("there is no pass named '" + name + "'");
+    const auto found = std::find_if(enabled.begin(), enabled.end(), isNamed);
+    if (found == enabled.end()) throw Error("there is no pass named '" + name + "'");
+    enabled.erase(found);
   }
   for (bool changed = true; changed;) {
     changed = false;
     for (const Pass& pass : enabled) changed = pass.run(program) || changed;
   }
-  for (const Pass& pass : last) pass.run(program);
 }
 
 }  // namespace sofie
