@@ -52,18 +52,35 @@ _dims = click.option(
 
 
 @main.command()
-@_model
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
+@click.option("--operators", is_flag=True, help="List the operators that can be compiled.")
 @_dims
-def info(model: Path, dims: dict[str, Any]) -> None:
-    r"""Show the inputs, outputs, nodes and cost of a model.
+def info(model: Path | None, operators: bool, dims: dict[str, Any]) -> None:
+    r"""Show the inputs, outputs, nodes and cost of a model, or what operators there are.
 
     \b
-    Example:
+    Examples:
       pysofie info model.onnx --dim batch=1
+      pysofie info --operators
     """
+    if operators:
+        _print_operators()
+    if model is not None:
+        _print_model(pysofie.load(model, dims=dims))
+    elif not operators:
+        raise click.UsageError("give a model, or --operators")
+
+
+def _print_operators() -> None:
+    table = Table("domain", "operator", "since opset")
+    for domain, operator, version in pysofie.operators():
+        table.add_row(domain or "ai.onnx", operator, str(version))
+    _console.print(table)
+
+
+def _print_model(loaded: Model) -> None:
     from pysofie import _core
 
-    loaded = pysofie.load(model, dims=dims)
     _print_signature(loaded)
     table = Table("op", "name", "outputs", title="nodes after constant folding")
     for node in loaded.graph.nodes():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -210,17 +210,21 @@ def _refuse_explosion(proto: ModelProto) -> None:
 
 
 class _Builder:
-    """Writes graphs of an ONNX model into graphs of the core."""
+    """Writes the graph of an ONNX model into a graph of the core."""
 
     def __init__(self, proto: ModelProto, dims: Mapping[str, Any]) -> None:
+        from pysofie import _core
+
         self.opsets = {entry.domain: entry.version for entry in proto.opset_import}
+        self.operators = {(domain, operator) for domain, operator, _ in _core.operators()}
         self.dims = dims
+        self.problems: list[str] = []
         self.symbols: list[str] = []
         self.taken = {
             dim.dim_param for value in proto.graph.input for dim in value.type.tensor_type.shape.dim
         }
 
-    def graph(self, source: GraphProto, name: str, *, top: bool = True) -> Graph:
+    def graph(self, source: GraphProto, name: str) -> Graph:
         from pysofie import _core
 
         graph = _core.Graph(name, self.opsets)
@@ -233,17 +237,36 @@ class _Builder:
         inputs = [value for value in source.input if value.name not in set(names)]
         self._refuse_duplicates([*names, *(value.name for value in inputs)])
         for value in inputs:
-            if top:
-                graph.add_input(value.name, *self._input_type(value.name, value.type))
-            else:
-                graph.add_input(value.name, *self._body_input_type(value.type))
+            self._collect(lambda v=value: graph.add_input(v.name, *self._input_type(v.name, v.type)))
         for tensor in constants:
-            graph.add_initializer(tensor.name, *unpack(tensor))
+            self._collect(lambda t=tensor: graph.add_initializer(t.name, *unpack(t)))
         for node in source.node:
-            self._node(graph, node)
+            if not self.problems:
+                self._collect(lambda n=node: self._node(graph, n))
+        self._raise_problems(source)
         for value in source.output:
             graph.add_output(value.name)
         return graph
+
+    def _collect(self, step: Callable[[], None]) -> None:
+        """Note what is not supported and go on, so that the user sees all of it at once."""
+        try:
+            step()
+        except UnsupportedError as error:
+            self.problems.append(str(error))
+
+    def _raise_problems(self, source: GraphProto) -> None:
+        if not self.problems:
+            return
+        unknown = [
+            f"node {node.name!r}: there is no operator {'.'.join(filter(None, (node.domain, node.op_type)))}"
+            for node in source.node
+            if not self._is_known(node)
+        ]
+        raise UnsupportedError("the model is not supported:\n  " + "\n  ".join([*self.problems, *unknown]))
+
+    def _is_known(self, node: NodeProto) -> bool:
+        return _is_constant(node) or (_domain(node), node.op_type) in self.operators
 
     def refuse_unknown_dims(self) -> None:
         """Refuse values and bounds of symbols that the model does not have."""
@@ -292,34 +315,35 @@ class _Builder:
         self.taken.add(symbol)
         return symbol
 
-    @staticmethod
-    def _body_input_type(kind: TypeProto) -> tuple[str, list[int | str]]:
-        """The type of a subgraph's input; the operator that owns the subgraph knows better."""
-        tensor = kind.tensor_type
-        dtype = dtype_name(tensor.elem_type) if tensor.elem_type else ""
-        return dtype, [d.dim_value if d.HasField("dim_value") else d.dim_param for d in tensor.shape.dim]
-
     def _node(self, graph: Graph, node: NodeProto) -> None:
-        if node.op_type == "Constant" and node.domain in ("", "ai.onnx"):
+        if _is_constant(node):
             graph.add_initializer(node.output[0], *unpack(_constant(node)))
             return
-        attributes = {attribute.name: self._attribute(node, attribute) for attribute in node.attribute}
-        domain = "" if node.domain == "ai.onnx" else node.domain
-        graph.add_node(node.op_type, domain, node.name, list(node.input), list(node.output), attributes)
+        # The core only reports an operator that it does not know: what its attributes are is no matter.
+        read = node.attribute if self._is_known(node) else ()
+        attributes = {attribute.name: _attribute(node, attribute) for attribute in read}
+        graph.add_node(node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes)
 
-    def _attribute(self, node: NodeProto, attribute: AttributeProto) -> Any:
-        if attribute.type in _SCALARS:
-            return getattr(attribute, _SCALARS[attribute.type])
-        if attribute.type in _LISTS:
-            return list(getattr(attribute, _LISTS[attribute.type]))
-        if attribute.type == AttributeProto.TENSOR:
-            return ("tensor", *unpack(attribute.t))
-        if attribute.type == AttributeProto.GRAPH:
-            return self.graph(attribute.g, attribute.g.name, top=False)
-        kind = AttributeProto.AttributeType.Name(attribute.type)
-        raise UnsupportedError(
-            f"node {node.name!r} ({node.op_type}): attribute {attribute.name!r} of kind {kind} is not taken"
-        )
+
+def _domain(node: NodeProto) -> str:
+    return "" if node.domain == "ai.onnx" else str(node.domain)
+
+
+def _is_constant(node: NodeProto) -> bool:
+    return node.op_type == "Constant" and _domain(node) == ""
+
+
+def _attribute(node: NodeProto, attribute: AttributeProto) -> Any:
+    if attribute.type in _SCALARS:
+        return getattr(attribute, _SCALARS[attribute.type])
+    if attribute.type in _LISTS:
+        return list(getattr(attribute, _LISTS[attribute.type]))
+    if attribute.type == AttributeProto.TENSOR:
+        return ("tensor", *unpack(attribute.t))
+    kind = AttributeProto.AttributeType.Name(attribute.type)
+    raise UnsupportedError(
+        f"node {node.name!r} ({node.op_type}): attribute {attribute.name!r} of kind {kind} is not taken"
+    )
 
 
 def _constant(node: NodeProto) -> TensorProto:
