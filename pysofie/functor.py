@@ -242,16 +242,15 @@ class Functor(hook.Definition):
 
     def _score(self, inputs: list[NDArray[Any]], binding: Binding) -> NDArray[Any]:
         """Scores of shape (n_events, n_values); `inputs` have the events in front of the model's own dims."""
-        batch = _batch_symbol(self.session.inputs, self.output)
-        if batch is not None:
-            outputs = self.session.run(self._feeds(array[:, 0] for array in inputs))
-            return outputs[self.output.name].reshape(len(inputs[0]), -1)
-        rows = [
-            self.session.run(self._feeds(array[event] for array in inputs))[self.output.name].ravel()
-            for event in range(len(inputs[0]))
-        ]
-        values = next(result.values for result in self._results(binding) if result.returned)
-        return np.array(rows, self.output.dtype).reshape(len(rows), values)
+        shape = len(inputs[0]), self._results(binding)[self._output].values
+        if _batch_symbol(self.session.inputs, self.output) is not None:
+            feeds = self._feeds(array[:, 0] for array in inputs)
+            return self.session.run(feeds)[self.output.name].reshape(shape)
+        scores = np.empty(shape, self.output.dtype)
+        for event in range(shape[0]):
+            feeds = self._feeds(array[event] for array in inputs)
+            scores[event] = self.session.run(feeds)[self.output.name].ravel()
+        return scores
 
     def _feeds(self, arrays: Any) -> dict[str, NDArray[Any]]:
         return {tensor.name: array for tensor, array in zip(self.session.inputs, arrays, strict=True)}
