@@ -4,10 +4,10 @@
 namespace sofie {
 namespace {
 
-/// The same address with one axis per loop variable that moves it. A load that a condition guards keeps its indices.
+/// The same address with one axis per loop variable that moves it.
 void flatten(const Nest& nest, View& view, std::vector<Expr>& indices) {
   const auto form = address(view, indices, nest.variables());
-  if (!form || !staysInside(nest, view, indices)) return;
+  if (!form) return;
   View flat{view.buffer, form->offset, {}, {}};
   std::vector<Expr> variables;
   for (std::size_t v = 0; v < nest.variables(); ++v) {
@@ -20,17 +20,26 @@ void flatten(const Nest& nest, View& view, std::vector<Expr>& indices) {
   indices = variables;
 }
 
-void flatten(Nest& nest) {
+/// Lets change(view, indices) rewrite every access that stays inside of its view; what a condition guards keeps its
+/// indices.
+template <class Change>
+void changeAccesses(Nest& nest, Change&& change) {
+  const Nest before = nest;
   forEachExpression(nest, [&](Expr& expr) {
     expr = rewrite(expr, [&](const Expr& node) -> Expr {
-      if (node->op != Op::Load) return {};
+      if (node->op != Op::Load || !staysInside(before, node->view, node->args)) return {};
       Tensor tensor{node->type, node->view};
       std::vector<Expr> indices = node->args;
-      flatten(nest, tensor.view, indices);
+      change(tensor.view, indices);
       return load(tensor, indices);
     });
   });
-  flatten(nest, nest.target, nest.targetIndex);
+  if (staysInside(before, nest.target, nest.targetIndex)) change(nest.target, nest.targetIndex);
+}
+
+void flatten(Nest& nest) {
+  const Nest before = nest;
+  changeAccesses(nest, [&](View& view, std::vector<Expr>& indices) { flatten(before, view, indices); });
 }
 
 /// True when every address moves evenly from one row of `variable + 1` to the next row of `variable`.
@@ -66,10 +75,23 @@ void merge(Nest& nest, std::size_t variable) {
     const Expr zero = integer(DType::Int64, 0);
     renumbered.push_back(v == variable ? zero : index(static_cast<int>(v > variable ? v - 1 : v)));
   }
-  loops[first] = loops[first] * loops[first + 1];
+  // A flat access has an axis for each of both loops or for none: the outer one goes, the inner one grows.
+  const int outer = static_cast<int>(variable);
+  const Dim extent = loops[first] * loops[first + 1];
+  changeAccesses(nest, [&](View& view, std::vector<Expr>& indices) {
+    for (std::size_t axis = 0; axis + 1 < indices.size(); ++axis) {
+      if (indices[axis]->op != Op::Index || indices[axis]->integer != outer) continue;
+      const auto at = static_cast<std::ptrdiff_t>(axis);
+      view.shape.erase(view.shape.begin() + at);
+      view.strides.erase(view.strides.begin() + at);
+      indices.erase(indices.begin() + at);
+      view.shape[axis] = extent;
+      return;
+    }
+  });
+  loops[first] = extent;
   loops.erase(loops.begin() + static_cast<std::ptrdiff_t>(first) + 1);
   forEachExpression(nest, [&](Expr& expr) { expr = substitute(expr, renumbered); });
-  flatten(nest);
 }
 
 void mergeAxes(Nest& nest) {
