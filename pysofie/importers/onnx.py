@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import onnx
 import onnx.checker
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # More nodes than any network has; local functions that call each other can ask for exponentially many.
 _MAX_NODES = 1_000_000
+
+Operators: TypeAlias = set[tuple[str, str]]
 
 _SCALARS = {AttributeProto.FLOAT: "f", AttributeProto.INT: "i", AttributeProto.STRING: "s"}
 _LISTS = {AttributeProto.FLOATS: "floats", AttributeProto.INTS: "ints", AttributeProto.STRINGS: "strings"}
@@ -105,8 +107,9 @@ def build(checked: CheckedModel, *, name: str | None, dims: Mapping[str, Any], d
     """
     from pysofie import _core
 
-    proto = checked.proto
-    builder = _Builder(proto, dims)
+    operators = {(domain, operator) for domain, operator, _ in _core.operators()}
+    proto = _write_out(checked.proto, operators)
+    builder = _Builder(proto, dims, operators)
     graph = builder.graph(proto.graph, _core.sanitize(name or proto.graph.name or "model"))
     builder.refuse_unknown_dims()
     graph.analyse()
@@ -206,17 +209,34 @@ def _refuse_explosion(proto: ModelProto) -> None:
         raise InvalidModelError(f"with its local functions written out the model has {size} nodes")
 
 
+def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:
+    """Replace operators that the core lacks by the simpler ones that ONNX defines them with."""
+    while True:
+        unknown = {(_domain(n), n.op_type) for n in proto.graph.node if not _is_known(n, operators)}
+        if not unknown:
+            return proto
+        try:
+            written = onnx.inliner.inline_selected_functions(
+                proto, sorted(unknown), inline_schema_functions=True
+            )
+            onnx.checker.check_model(written)
+        except (RuntimeError, onnx.checker.ValidationError):
+            # ONNX cannot write out all of its definitions; the core then reports the operators themselves.
+            return proto
+        if {(_domain(n), n.op_type) for n in written.graph.node if not _is_known(n, operators)} == unknown:
+            return proto
+        proto = written
+
+
 # --- to the core ------------------------------------------------------------------------------------------
 
 
 class _Builder:
     """Writes the graph of an ONNX model into a graph of the core."""
 
-    def __init__(self, proto: ModelProto, dims: Mapping[str, Any]) -> None:
-        from pysofie import _core
-
+    def __init__(self, proto: ModelProto, dims: Mapping[str, Any], operators: Operators) -> None:
         self.opsets = {entry.domain: entry.version for entry in proto.opset_import}
-        self.operators = {(domain, operator) for domain, operator, _ in _core.operators()}
+        self.operators = operators
         self.dims = dims
         self.problems: list[str] = []
         self.symbols: list[str] = []
@@ -261,12 +281,9 @@ class _Builder:
         unknown = [
             f"node {node.name!r}: there is no operator {'.'.join(filter(None, (node.domain, node.op_type)))}"
             for node in source.node
-            if not self._is_known(node)
+            if not _is_known(node, self.operators)
         ]
         raise UnsupportedError("the model is not supported:\n  " + "\n  ".join([*self.problems, *unknown]))
-
-    def _is_known(self, node: NodeProto) -> bool:
-        return _is_constant(node) or (_domain(node), node.op_type) in self.operators
 
     def refuse_unknown_dims(self) -> None:
         """Refuse values and bounds of symbols that the model does not have."""
@@ -320,13 +337,19 @@ class _Builder:
             graph.add_initializer(node.output[0], *unpack(_constant(node)))
             return
         # The core only reports an operator that it does not know: what its attributes are is no matter.
-        read = node.attribute if self._is_known(node) else ()
+        read = node.attribute if _is_known(node, self.operators) else ()
         attributes = {attribute.name: _attribute(node, attribute) for attribute in read}
-        graph.add_node(node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes)
+        graph.add_node(
+            node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes
+        )
 
 
 def _domain(node: NodeProto) -> str:
     return "" if node.domain == "ai.onnx" else str(node.domain)
+
+
+def _is_known(node: NodeProto, operators: Operators) -> bool:
+    return _is_constant(node) or (_domain(node), node.op_type) in operators
 
 
 def _is_constant(node: NodeProto) -> bool:

@@ -13,5 +13,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
             counts[outcome] += 1
     if any(counts.values()):
         terminalreporter.write_line(
-            f"ONNX backend tests: {counts['right']} right, {counts['refused']} refused as listed in refused.txt"
+            f"ONNX backend tests: {counts['right']} right, {counts['refused']} refused (see refused.txt)"
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from conformance import suite
 
 import pysofie
-from conformance import suite
 
 
 def parameters(*, refused: bool) -> list:
@@ -28,7 +28,7 @@ def test_refused(name, record_property):
     record_property("conformance", "refused")
     case = suite.cases()[name]
     with pytest.raises(pysofie.UnsupportedError):
-        pysofie.load(case.content, name="model")
+        case.model()
 
 
 def test_every_line_is_needed():

@@ -74,7 +74,9 @@ def test_processes_race(folder, tmp_path):
         f"print(pysofie.compile({str(path)!r})(numpy.ones((1, 3), 'float32')).tolist())\n"
     )
     runs = [
-        subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(6)
     ]
     results = [run.communicate(timeout=300) for run in runs]
@@ -100,7 +102,11 @@ def unusable_folders(tmp_path: Path) -> dict[str, Path]:
     shared.chmod(0o777)
     file = tmp_path / "file"
     file.touch()
-    return {"others may write": shared, "is not a folder": file, "cannot be written to": Path("/proc/pysofie")}
+    return {
+        "others may write": shared,
+        "is not a folder": file,
+        "cannot be written to": Path("/proc/pysofie"),
+    }
 
 
 @pytest.mark.parametrize("reason", ["others may write", "is not a folder", "cannot be written to"])

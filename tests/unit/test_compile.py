@@ -32,7 +32,9 @@ def test_missing(origin, monkeypatch):
         monkeypatch.setenv("CXX", "no-such-compiler")
     else:
         keywords["compiler"] = "no-such-compiler"
-    with pytest.raises(pysofie.CompileError, match=re.escape(f"'no-such-compiler' (from {origin}) does not exist")):
+    with pytest.raises(
+        pysofie.CompileError, match=re.escape(f"'no-such-compiler' (from {origin}) does not exist")
+    ):
         pysofie.compile(support.mlp(), **keywords)
 
 
@@ -116,7 +118,8 @@ def test_a_wrong_weights_file_is_refused(tmp_path):
     main.write_text(
         '#include "mlp.hxx"\n#include <cstdio>\n#include <exception>\n'
         "int main(int, char** v) {\n"
-        "  try { TMVA_SOFIE_mlp::Session s(v[1]); } catch (const std::exception& e) { std::puts(e.what()); return 7; }\n"
+        "  try { TMVA_SOFIE_mlp::Session s(v[1]); }\n"
+        "  catch (const std::exception& e) { std::puts(e.what()); return 7; }\n"
         "}\n"
     )
     subprocess.run([*host.find().command, "-std=c++17", main.name, "-o", "main"], cwd=tmp_path, check=True)

@@ -18,7 +18,11 @@ def saved(tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     onnx.save(
-        support.mlp(), folder / "net.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0
+        support.mlp(),
+        folder / "net.onnx",
+        save_as_external_data=True,
+        location="weights.bin",
+        size_threshold=0,
     )
     return folder / "net.onnx"
 
@@ -48,7 +52,8 @@ def test_the_cache_sees_changed_weights(saved):
 
 
 @pytest.mark.parametrize(
-    "location", ["../secret.bin", "/etc/passwd", "", "a/../../secret.bin", "..\\secret.bin", "weights.bin\0", "."]
+    "location",
+    ["../secret.bin", "/etc/passwd", "", "a/../../secret.bin", "..\\secret.bin", "weights.bin\0", "."],
 )
 def test_location_outside(saved, location):
     (saved.parents[1] / "secret.bin").write_bytes(bytes(1000))
@@ -72,7 +77,14 @@ def test_symbolic_links(saved):
 
 @pytest.mark.parametrize(
     "entries",
-    [{"length": "1"}, {"length": "9" * 18}, {"offset": "-4"}, {"offset": "9" * 18}, {"length": "x"}, {"offset": "9" * 99}],
+    [
+        {"length": "1"},
+        {"length": "9" * 18},
+        {"offset": "-4"},
+        {"offset": "9" * 18},
+        {"length": "x"},
+        {"offset": "9" * 99},
+    ],
     ids=str,
 )
 def test_absurd_extent(saved, entries):

@@ -105,7 +105,12 @@ def test_constant_scalars(attribute, expected):
 
 def test_local_functions_are_inlined():
     twice = helper.make_function(
-        "local", "Twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], [helper.make_opsetid("", 17)]
+        "local",
+        "Twice",
+        ["a"],
+        ["b"],
+        [helper.make_node("Add", ["a", "a"], ["b"])],
+        [helper.make_opsetid("", 17)],
     )
     proto = support.model(
         [helper.make_node("Twice", ["x"], ["y"], domain="local")], [X], [Y], functions=[twice]

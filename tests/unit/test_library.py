@@ -21,7 +21,9 @@ def build(folder: Path, abi: int) -> Path:
     library = folder / f"add{abi}.so"
     runtime = HERE.parents[1] / "cpp" / "runtime"
     flags = [f"-DABI={abi}", f"-I{runtime}", "-std=c++17", "-shared", "-fPIC"]
-    subprocess.run([*host.find().command, *flags, str(HERE / "hand_written.cpp"), "-o", str(library)], check=True)
+    subprocess.run(
+        [*host.find().command, *flags, str(HERE / "hand_written.cpp"), "-o", str(library)], check=True
+    )
     return library
 
 

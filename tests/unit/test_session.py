@@ -83,7 +83,10 @@ def test_named_tuple(two_by_two):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda s: s(X.astype("float64")), r"'x' has dtype float64; expected x: float32.*x\.astype\('float32'\)"),
+        (
+            lambda s: s(X.astype("float64")),
+            r"'x' has dtype float64; expected x: float32.*x\.astype\('float32'\)",
+        ),
         (lambda s: s(X.astype("int64")), r"'x' has dtype int64"),
         (lambda s: s(["a", "b", "c"]), "'x'.*expected"),
         (lambda s: s([[1, 2, 3], [4]]), "'x'.*expected"),
@@ -105,7 +108,7 @@ def test_refused(session, call, message):
 
 def test_symbols_must_agree(two_by_two):
     a, b = np.ones((1, 2), "float32"), np.ones((3, 2), "float32")
-    with pytest.raises(pysofie.ShapeError, match="'b' has shape .*should be n, which is 1 in input 'a'"):
+    with pytest.raises(pysofie.ShapeError, match=r"'b' has shape .*should be n, which is 1 in input 'a'"):
         two_by_two(a, b)
 
 
@@ -113,7 +116,9 @@ def test_float64_keeps_its_precision():
     session = pysofie.compile(support.mlp(dtype="float64"))
     x = np.random.default_rng(0).standard_normal((5, 3))
     np.testing.assert_allclose(session(x), support.mlp_reference(x), rtol=1e-12)
-    np.testing.assert_array_equal(session(x.astype("float32")), session(x.astype("float32").astype("float64")))
+    np.testing.assert_array_equal(
+        session(x.astype("float32")), session(x.astype("float32").astype("float64"))
+    )
 
 
 def test_threads(session):
