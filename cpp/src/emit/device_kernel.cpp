@@ -215,6 +215,11 @@ class KernelWriter {
           position.empty() ? variable : "(" + position + ") * " + parenthesised(extent) + " + " + variable;
       indent += "  ";
     }
+    if (nest_.reduction.empty()) {  // a scope all the same, for the names of what the element loads
+      open = indent + "{\n";
+      close = indent + "}\n";
+      indent += "  ";
+    }
     ScalarWriter writer(names_, nest_.variables(), indent);
     const std::string value = writer.value(nest_.element);
     const std::string statements = writer.takeStatements();
