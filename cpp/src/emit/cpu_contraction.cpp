@@ -40,7 +40,8 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
     if (product.column >= 0) product.batch.push_back(product.column);
     product.column = v;
   }
-  const auto length = [&](int v) { return extentOf(nest, v).value().value_or(std::int64_t(1) << 40); };
+  // Tiles run along the last row axis: a long one, known if possible, for an unknown one may be short.
+  const auto length = [&](int v) { return extentOf(nest, v).value().value_or(4); };
   std::stable_sort(product.rows.begin(), product.rows.end(), [&](int a, int b) { return length(a) < length(b); });
   // Along the depth the left operand is read with the smallest step innermost.
   const auto step = [&](int v) { return stepOf(left, v).value().value_or(std::int64_t(1) << 40); };

@@ -33,7 +33,7 @@ class Block {
 /// The matrix product that a contraction is on the CPU: which loops are its rows, its columns and its depth.
 struct CpuProduct {
   std::vector<int> batch;  ///< loops around the product
-  std::vector<int> rows;   ///< the longest last
+  std::vector<int> rows;   ///< the best for tiles last
   int column = -1;         ///< the loop that vectors run along; -1: a single column
   std::vector<int> depth;
   Affine left, right;

@@ -14,6 +14,11 @@ struct Position {
     expression = expression + extent(factor) * axis.index;
     greatest = greatest + factor * (axis.extent - 1);
   }
+
+  void shift(const Dim& steps) {
+    expression = expression + extent(steps);
+    greatest = greatest + steps;
+  }
 };
 
 bool isNonNegative(const Dim& dim) {
@@ -33,6 +38,30 @@ std::optional<std::size_t> carrier(const Dim& stride, const std::vector<AddressA
   return best;
 }
 
+/// Distributes a constant offset over the axes, the widest strides first.
+bool addConstantOffset(std::int64_t rest, const std::vector<AddressAxis>& to, std::vector<Position>& positions) {
+  while (rest > 0) {
+    std::optional<std::size_t> widest;
+    for (std::size_t j = 0; j < to.size(); ++j) {
+      const auto stride = to[j].stride.value();
+      if (to[j].extent.is(1) || !stride || *stride <= 0 || *stride > rest) continue;
+      if (!widest || *stride > *to[*widest].stride.value()) widest = j;
+    }
+    if (!widest) return false;
+    const std::int64_t stride = *to[*widest].stride.value();
+    positions[*widest].shift(rest / stride);
+    rest %= stride;
+  }
+  return rest == 0;
+}
+
+bool addOffset(const Dim& offset, const std::vector<AddressAxis>& to, std::vector<Position>& positions) {
+  if (const auto value = offset.value()) return addConstantOffset(*value, to, positions);
+  const auto j = carrier(offset, to);
+  if (j) positions[*j].shift(*Dim::exactDivide(offset, to[*j].stride));
+  return j.has_value();
+}
+
 }  // namespace
 
 std::optional<std::vector<Expr>> mapPoints(const std::vector<AddressAxis>& from, const std::vector<AddressAxis>& to,
@@ -44,30 +73,7 @@ std::optional<std::vector<Expr>> mapPoints(const std::vector<AddressAxis>& from,
     if (!j) return std::nullopt;
     positions[*j].add(*Dim::exactDivide(axis.stride, to[*j].stride), axis);
   }
-  Dim rest = offset;
-  while (!rest.is(0)) {
-    const auto j = carrier(rest, to);
-    if (j) {
-      const Dim steps = *Dim::exactDivide(rest, to[*j].stride);
-      positions[*j].expression = positions[*j].expression + extent(steps);
-      positions[*j].greatest = positions[*j].greatest + steps;
-      break;
-    }
-    // A constant offset over several axes: take the part of the axis with the greatest constant stride below it.
-    const auto value = rest.value();
-    if (!value || *value < 0) return std::nullopt;
-    std::optional<std::size_t> widest;
-    for (std::size_t k = 0; k < to.size(); ++k) {
-      const auto stride = to[k].stride.value();
-      if (to[k].extent.is(1) || !stride || *stride <= 0 || *stride > *value) continue;
-      if (!widest || *stride > *to[*widest].stride.value()) widest = k;
-    }
-    if (!widest) return std::nullopt;
-    const std::int64_t steps = *value / *to[*widest].stride.value();
-    positions[*widest].expression = positions[*widest].expression + integer(DType::Int64, steps);
-    positions[*widest].greatest = positions[*widest].greatest + steps;
-    rest = rest - Dim(steps) * to[*widest].stride;
-  }
+  if (!addOffset(offset, to, positions)) return std::nullopt;
   std::vector<Expr> result;
   for (std::size_t j = 0; j < to.size(); ++j) {
     if (!isNonNegative(to[j].extent - 1 - positions[j].greatest)) return std::nullopt;
