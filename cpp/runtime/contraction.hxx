@@ -21,6 +21,9 @@
 #include "pack.hxx"
 #include "vector.hxx"
 
+/// Before a loop over the registers of a tile, which must not remain a loop.
+#define SOFIE_UNROLL _Pragma("GCC unroll 32")
+
 namespace sofie_runtime {
 
 /// @name Axes
@@ -108,15 +111,11 @@ constexpr Rows<T, N, Step> rows(const T* data, N n, Step step) {
 
 namespace detail {
 
-template <class Function, std::size_t... I>
-SOFIE_INLINE void unrolled(Function&& function, std::index_sequence<I...>) {
-  (function(std::integral_constant<int, static_cast<int>(I)>{}), ...);
-}
-
-/// Calls function(0), ..., function(Count - 1) with constants, without a loop.
-template <int Count, class Function>
-SOFIE_INLINE void unrolled(Function&& function) {
-  unrolled(function, std::make_index_sequence<Count>{});
+/// Keeps the compiler from carrying elements from one step of a loop to the next, in registers that the sums
+/// need.
+template <class T>
+SOFIE_INLINE void hide(const T*& p) {
+  __asm__("" : "+r"(p));
 }
 
 template <class T>
@@ -177,21 +176,28 @@ struct Tile {
   V sums[P][R][C];
 
   SOFIE_INLINE void clear() {
-    unrolled<P * R * C>([&](auto i) __attribute__((always_inline)) { sums[i / (R * C)][i / C % R][i % C] = V{}; });
+    SOFIE_UNROLL
+    for (int p = 0; p < P; ++p) {
+      SOFIE_UNROLL
+      for (int r = 0; r < R; ++r) {
+        SOFIE_UNROLL
+        for (int c = 0; c < C; ++c) sums[p][r][c] = V{};
+      }
+    }
   }
 
-  template <int Part, class RowStep>
-  SOFIE_INLINE void add_products(const T* a, RowStep row_step, const T* right) {
+  template <class RowStep>
+  SOFIE_INLINE void add_products(int part, const T* a, RowStep row_step, const T* right) {
     V columns[C];
-    unrolled<C>([&](auto c) __attribute__((always_inline)) {
-      columns[c] = load_first<V, c + 1 < C ? lane_count<V> : Last>(right + c * lane_count<V>);
-    });
-    unrolled<R>([&](auto r) __attribute__((always_inline)) {
+    SOFIE_UNROLL
+    for (int c = 0; c + 1 < C; ++c) columns[c] = load<V>(right + c * lane_count<V>);
+    columns[C - 1] = load_first<V, Last>(right + (C - 1) * lane_count<V>);
+    SOFIE_UNROLL
+    for (int r = 0; r < R; ++r) {
       const V left = splat<V>(a[r * row_step]);
-      unrolled<C>([&](auto c) __attribute__((always_inline)) {
-        sums[Part][r][c] = left * columns[c] + sums[Part][r][c];
-      });
-    });
+      SOFIE_UNROLL
+      for (int c = 0; c < C; ++c) sums[part][r][c] = left * columns[c] + sums[part][r][c];
+    }
   }
 
   /// Adds the products along the k axes; returns the row of the right operand behind those read.
@@ -206,38 +212,47 @@ struct Tile {
     } else {
       const std::int64_t whole = extent - extent % P;
       for (std::int64_t i = 0; i < whole; i += P) {
-        unrolled<P>([&](auto p) __attribute__((always_inline)) {
-          add_products<p>(a + (i + p) * k.first.step, row_step, right + p * right_step);
-        });
+        hide(a);
+        SOFIE_UNROLL
+        for (int p = 0; p < P; ++p) add_products(p, a + p * k.first.step, row_step, right + p * right_step);
+        a += P * k.first.step;
         right += P * right_step;
       }
       if constexpr (is_fixed<decltype(First::extent)>) {
-        unrolled<decltype(First::extent)::value % P>([&](auto p) __attribute__((always_inline)) {
-          add_products<p>(a + (whole + p) * k.first.step, row_step, right + p * right_step);
-        });
-        right += (extent - whole) * right_step;
+        constexpr int left = static_cast<int>(decltype(First::extent)::value % P);
+        SOFIE_UNROLL
+        for (int p = 0; p < left; ++p)
+          add_products(p, a + p * k.first.step, row_step, right + p * right_step);
+        right += left * right_step;
       } else if constexpr (P > 1) {
-        for (std::int64_t i = whole; i < extent; ++i, right += right_step) {
-          add_products<0>(a + i * k.first.step, row_step, right);
+        for (std::int64_t i = whole; i < extent; ++i, a += k.first.step, right += right_step) {
+          add_products(0, a, row_step, right);
         }
       }
     }
     return right;
   }
 
+  SOFIE_INLINE V total(int r, int c) const {
+    V result = sums[0][r][c];
+    SOFIE_UNROLL
+    for (int p = 1; p < P; ++p) result += sums[p][r][c];
+    return result;
+  }
+
   /// Hands all sums to the epilogue; the tile begins at the given row and column.
   template <int Rank, class Epilogue>
   SOFIE_INLINE void finish(RowIndex<Rank> row, std::int64_t n, Epilogue& epilogue) {
-    unrolled<R>([&](auto r) __attribute__((always_inline)) {
+    SOFIE_UNROLL
+    for (int r = 0; r < R; ++r) {
       RowIndex<Rank> here = row;
       if constexpr (Rank > 0) here.at[Rank - 1] += r;
-      unrolled<C>([&](auto c) __attribute__((always_inline)) {
-        V total = sums[0][r][c];
-        unrolled<P - 1>([&](auto p) __attribute__((always_inline)) { total += sums[p + 1][r][c]; });
-        constexpr int count = c + 1 < C ? lane_count<V> : Last;
-        epilogue(total, here, n + c * lane_count<V>, std::integral_constant<int, count>{});
-      });
-    });
+      SOFIE_UNROLL
+      for (int c = 0; c + 1 < C; ++c) {
+        epilogue(total(r, c), here, n + c * lane_count<V>, std::integral_constant<int, lane_count<V>>{});
+      }
+      epilogue(total(r, C - 1), here, n + (C - 1) * lane_count<V>, std::integral_constant<int, Last>{});
+    }
   }
 };
 
@@ -249,15 +264,18 @@ struct Dot {
   V sums[P][R];
 
   SOFIE_INLINE void clear() {
-    unrolled<P * R>([&](auto i) __attribute__((always_inline)) { sums[i / R][i % R] = V{}; });
+    SOFIE_UNROLL
+    for (int p = 0; p < P; ++p) {
+      SOFIE_UNROLL
+      for (int r = 0; r < R; ++r) sums[p][r] = V{};
+    }
   }
 
-  template <int Part, class RowStep, class Load>
-  SOFIE_INLINE void add_products(const T* a, RowStep row_step, const T* right, Load read) {
+  template <class RowStep, class Load>
+  SOFIE_INLINE void add_products(int part, const T* a, RowStep row_step, const T* right, Load read) {
     const V column = read(right);
-    unrolled<R>([&](auto r) __attribute__((always_inline)) {
-      sums[Part][r] = read(a + r * row_step) * column + sums[Part][r];
-    });
+    SOFIE_UNROLL
+    for (int r = 0; r < R; ++r) sums[part][r] = read(a + r * row_step) * column + sums[part][r];
   }
 
   template <class RowStep, class First, class... Rest>
@@ -270,19 +288,18 @@ struct Dot {
       const auto whole = [](const T* p) __attribute__((always_inline)) { return load<V>(p); };
       std::int64_t i = 0;
       for (; i + P * width <= extent; i += P * width) {
-        unrolled<P>([&](auto p) __attribute__((always_inline)) {
-          add_products<p>(a + i + p * width, row_step, right + i + p * width, whole);
-        });
+        SOFIE_UNROLL
+        for (int p = 0; p < P; ++p)
+          add_products(p, a + i + p * width, row_step, right + i + p * width, whole);
       }
-      for (; i + width <= extent; i += width) add_products<0>(a + i, row_step, right + i, whole);
+      for (; i + width <= extent; i += width) add_products(0, a + i, row_step, right + i, whole);
       if constexpr (is_fixed<decltype(First::extent)>) {
         constexpr int left = static_cast<int>(decltype(First::extent)::value % width);
-        if constexpr (left > 0) {
-          add_products<P - 1>(a + i, row_step, right + i,
-                              [](const T* p) __attribute__((always_inline)) { return load_first<V, left>(p); });
-        }
+        const auto part = [](const T* p) __attribute__((always_inline)) { return load_first<V, left>(p); };
+        if constexpr (left > 0) add_products(P - 1, a + i, row_step, right + i, part);
       } else if (i < extent) {
-        add_products<P - 1>(a + i, row_step, right + i, [&](const T* p) { return load_first<V>(p, extent - i); });
+        add_products(P - 1, a + i, row_step, right + i,
+                     [&](const T* p) { return load_first<V>(p, extent - i); });
       }
       return right + extent;
     }
@@ -290,13 +307,15 @@ struct Dot {
 
   template <int Rank, class Epilogue>
   SOFIE_INLINE void finish(RowIndex<Rank> row, Epilogue& epilogue) {
-    unrolled<R>([&](auto r) __attribute__((always_inline)) {
+    SOFIE_UNROLL
+    for (int r = 0; r < R; ++r) {
       RowIndex<Rank> here = row;
       if constexpr (Rank > 0) here.at[Rank - 1] += r;
       V total = sums[0][r];
-      unrolled<P - 1>([&](auto p) __attribute__((always_inline)) { total += sums[p + 1][r]; });
+      SOFIE_UNROLL
+      for (int p = 1; p < P; ++p) total += sums[p][r];
       epilogue(sum(total), here, std::int64_t{0}, std::integral_constant<int, 1>{});
-    });
+    }
   }
 };
 
@@ -317,7 +336,7 @@ SOFIE_INLINE void for_rows(const T* a, const Nest<First, Rest...>& axes, RowInde
     }
   } else {
     constexpr std::int64_t known = fixed_or<decltype(First::extent)>(0);
-    constexpr int rows = known > 0 ? rows_per_tile(known, Most) : Most;
+    constexpr int rows = known > 0 ? rows_per_tile(known, Most) : Most < 8 ? Most : 8;
     const auto run = [&](auto count, std::int64_t i) __attribute__((always_inline)) {
       index.at[Level] = i;
       tile(count, a + i * step, step, index);
@@ -337,21 +356,26 @@ SOFIE_INLINE void for_rows(const T* a, const Nest<First, Rest...>& axes, RowInde
   }
 }
 
+/// Rows per tile of C vectors of columns.
+template <int C>
+constexpr int most_rows = most_sums / C < 16 ? most_sums / C : 16;
+
 /// All rows for C vectors of columns from column n on; `right` is the operand's first row at column n.
 template <class V, int C, int Last, class T, class RowAxes, class K, class RightStep, class Epilogue>
-SOFIE_INLINE void column_tile(const T* a, const RowAxes& row_axes, const K& k, const T* right, RightStep right_step,
-                              std::int64_t n, Epilogue& epilogue) {
+SOFIE_INLINE void column_tile(const T* a, const RowAxes& row_axes, const K& k, const T* right,
+                              RightStep right_step, std::int64_t n, Epilogue& epilogue) {
   const auto tile = [&](auto rows, const T* left, auto row_step, auto index) __attribute__((always_inline)) {
     Tile<V, rows, C, chains(rows * C, inner_extent<K>), Last> sums;
     sums.clear();
     sums.add(left, row_step, right, right_step, k);
     sums.finish(index, n, epilogue);
   };
-  for_rows<(most_sums / C), 0>(a, row_axes, RowIndex<RowAxes::rank>{}, tile);
+  for_rows<most_rows<C>, 0>(a, row_axes, RowIndex<RowAxes::rank>{}, tile);
 }
 
 /// As column_tile, for any number of vectors: in tiles of at most Most. Last counts the lanes of the last.
-template <class V, int Vectors, int Last, int Most, class T, class RowAxes, class K, class RightStep, class Epilogue>
+template <class V, int Vectors, int Last, int Most, class T, class RowAxes, class K, class RightStep,
+          class Epilogue>
 SOFIE_INLINE void column_tiles(const T* a, const RowAxes& row_axes, const K& k, const T* right,
                                RightStep right_step, std::int64_t n, Epilogue& epilogue) {
   constexpr int width = lane_count<V>;
@@ -370,7 +394,8 @@ SOFIE_INLINE void column_tiles(const T* a, const RowAxes& row_axes, const K& k, 
 /// The columns from n on, in ever narrower vectors.
 template <int Width, class T, class RowAxes, class K, class Step, class Epilogue>
 SOFIE_INLINE void narrower_columns(const T* a, const RowAxes& row_axes, const K& k,
-                                   const Rows<T, std::int64_t, Step>& right, std::int64_t n, Epilogue& epilogue) {
+                                   const Rows<T, std::int64_t, Step>& right, std::int64_t n,
+                                   Epilogue& epilogue) {
   using V = typename VectorOrScalar<T, Width>::type;
   for (; n + Width <= right.n; n += Width) {
     column_tile<V, 1, Width>(a, row_axes, k, right.data + n, right.step, n, epilogue);
@@ -398,12 +423,13 @@ SOFIE_INLINE void contract(const T* a, const RowAxes& row_axes, const K& k, Pack
   using namespace detail;
   constexpr Panels panels(N, sizeof(T), Most);
   if constexpr (N == 1 && inner_contiguous<K>) {
-    const auto tile = [&](auto rows, const T* left, auto row_step, auto index) __attribute__((always_inline)) {
-      Dot<T, rows, chains(rows, (inner_extent<K> + lanes<T> - 1) / lanes<T>)> sums;
-      sums.clear();
-      sums.add(left, row_step, right.data, k);
-      sums.finish(index, epilogue);
-    };
+    const auto tile = [&](auto rows, const T* left, auto row_step, auto index)
+                          __attribute__((always_inline)) {
+                            Dot<T, rows, chains(rows, (inner_extent<K> + lanes<T> - 1) / lanes<T>)> sums;
+                            sums.clear();
+                            sums.add(left, row_step, right.data, k);
+                            sums.finish(index, epilogue);
+                          };
     for_rows<8, 0>(a, row_axes, RowIndex<RowAxes::rank>{}, tile);
   } else {
     constexpr int width = panels.granule < lanes<T> ? static_cast<int>(panels.granule) : lanes<T>;

@@ -29,16 +29,17 @@ struct Real<float> {
   // beyond these exp is 0 or infinite, expm1 is -1, tanh is 1
   static constexpr float exp_low = -104.0f, exp_high = 89.0f, expm1_low = -20.0f, tanh_high = 10.0f;
   // (exp(r) - 1 - r) / r^2 on |r| < ln(2) / 2
-  static constexpr float exp_terms[] = {0.500000004923475213f,  0.166666668262363472f,  0.0416663421289108588f,
-                                        0.0083332706262024682f, 0.00139420460064418936f, 0.000199156220070251532f};
+  static constexpr float exp_terms[] = {0.500000004923475213f,   0.166666668262363472f,
+                                        0.0416663421289108588f,  0.0083332706262024682f,
+                                        0.00139420460064418936f, 0.000199156220070251532f};
   static constexpr std::int32_t sqrt_half = 0x3f3504f3;
   // 2 / pi, and pi / 2 in parts whose products with a quadrant are exact
   static constexpr float two_over_pi = 0x1.45f306p-1f, quadrant_limit = 12000.0f;
   static constexpr float half_pi[] = {0x1.92p+0f, 0x1.fb4p-12f, 0x1.444p-24f, 0x1.68c234p-39f};
-  static constexpr float sin_terms[] = {-0.166666666395582129f, 0.00833332914394246661f, -0.000198392566403408388f,
-                                        2.71756450320968337e-6f};
-  static constexpr float cos_terms[] = {0.0416666666192053744f, -0.00138888834385011408f, 0.0000247994364242306629f,
-                                        -2.72033148149845207e-7f};
+  static constexpr float sin_terms[] = {-0.166666666395582129f, 0.00833332914394246661f,
+                                        -0.000198392566403408388f, 2.71756450320968337e-6f};
+  static constexpr float cos_terms[] = {0.0416666666192053744f, -0.00138888834385011408f,
+                                        0.0000247994364242306629f, -2.72033148149845207e-7f};
 };
 
 template <>
@@ -63,10 +64,12 @@ struct Real<double> {
   static constexpr double two_over_pi = 6.36619772367581382433e-01, quadrant_limit = 1.6e6;
   static constexpr double half_pi[] = {1.57079632673412561417e+00, 6.07710050630396597660e-11,
                                        2.02226624871116645580e-21, 8.47842766036889956997e-32};
-  static constexpr double sin_terms[] = {-0.166666666666666277, 0.00833333333332128526, -0.000198412698288699896,
-                                         2.75573133559692385e-6, -2.50507040328584686e-8, 1.58935835381107229e-10};
-  static constexpr double cos_terms[] = {0.0416666666666665911,  -0.0013888888888872598, 0.000024801587288491628,
-                                         -2.75573140564474156e-7, 2.08756818626457799e-9, -1.1357447817248786e-11};
+  static constexpr double sin_terms[] = {-0.166666666666666277,    0.00833333333332128526,
+                                         -0.000198412698288699896, 2.75573133559692385e-6,
+                                         -2.50507040328584686e-8,  1.58935835381107229e-10};
+  static constexpr double cos_terms[] = {0.0416666666666665911,   -0.0013888888888872598,
+                                         0.000024801587288491628, -2.75573140564474156e-7,
+                                         2.08756818626457799e-9,  -1.1357447817248786e-11};
 };
 
 /// Polynomial in x by Horner's scheme; the constant term comes first.
@@ -205,9 +208,9 @@ SOFIE_INLINE V log(V x) {
   V finite;
   if constexpr (sizeof(T) == sizeof(float)) {
     // (log(1 + f) - f + f^2 / 2) / f^3
-    constexpr T terms[] = {0.333333104453943665f, -0.249999865766104822f, 0.200022263170443691f,
-                           -0.166692518042687592f, 0.142186638406866015f, -0.123843352934460776f,
-                           0.118729260116941854f, -0.117898642777216835f, 0.0691553945943864811f};
+    constexpr T terms[] = {0.333333104453943665f,  -0.249999865766104822f, 0.200022263170443691f,
+                           -0.166692518042687592f, 0.142186638406866015f,  -0.123843352934460776f,
+                           0.118729260116941854f,  -0.117898642777216835f, 0.0691553945943864811f};
     const V square = f * f;
     const V tail = square * f * detail::polynomial(f, terms) + k * R::ln2_low;
     finite = (f + (tail - T(0.5) * square)) + k * R::ln2_high;
@@ -343,11 +346,12 @@ template <class V, require_real<V> = 0>
 SOFIE_INLINE V erf(V x) {
   if constexpr (sizeof(Element<V>) == sizeof(float)) {
     // erf(x) / x in x^2 near zero, log(1 - erf(|x|)) in |x| beyond
-    constexpr float near_terms[] = {1.12837916640849666f,    -0.376126316134828206f,    0.112836639985069943f,
-                                    -0.0268577051099717584f, 0.00519695210419618569f, -0.000809770353676935619f,
-                                    0.0000818509374451885034f};
-    constexpr float far_terms[] = {0.000170550708533860611f, -1.12949515230840811f, -0.633386661050771695f,
-                                   -0.108236602403388836f,   0.0250914851620550323f, -0.00416052231389160297f,
+    constexpr float near_terms[] = {
+        1.12837916640849666f,    -0.376126316134828206f,    0.112836639985069943f,    -0.0268577051099717584f,
+        0.00519695210419618569f, -0.000809770353676935619f, 0.0000818509374451885034f};
+    constexpr float far_terms[] = {0.000170550708533860611f, -1.12949515230840811f,
+                                   -0.633386661050771695f,   -0.108236602403388836f,
+                                   0.0250914851620550323f,   -0.00416052231389160297f,
                                    0.000432301981823410228f, -0.0000209094619057524173f};
     const V a = abs(x), limit = splat<V>(4.0f);
     const V beyond = detail::polynomial(select(gt(a, limit), limit, a), far_terms);

@@ -4,8 +4,9 @@
 ///
 /// A matrix of k rows and n columns is cut into panels of whole granules of columns. A granule is 16 columns
 /// of 4 bytes or 8 of 8 bytes (one cache line), or half or a quarter of that when the matrix is no wider,
-/// or 1 for a single column; the last one is padded with zeros. Panels follow one another; within a panel the k rows follow
-/// one another, each `granules * granule` elements long. The layout does not depend on the processor.
+/// or 1 for a single column; the last one is padded with zeros. Panels follow one another; within a panel the
+/// k rows follow one another, each `granules * granule` elements long. The layout does not depend on the
+/// processor.
 #ifndef SOFIE_RUNTIME_PACK_HXX
 #define SOFIE_RUNTIME_PACK_HXX
 
@@ -36,7 +37,9 @@ struct Panels {
         granules((total + count - 1) / count),
         wide(total - count * (granules - 1)) {}
 
-  constexpr std::int64_t granules_of(std::int64_t panel) const { return panel < wide ? granules : granules - 1; }
+  constexpr std::int64_t granules_of(std::int64_t panel) const {
+    return panel < wide ? granules : granules - 1;
+  }
 
   /// Granules in front of a panel.
   constexpr std::int64_t first(std::int64_t panel) const {
