@@ -7,7 +7,8 @@ import hashlib
 import math
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,11 +143,8 @@ class Functor(hook.Definition):
         types = [_column_type(node, column, self.session.name) for column in binding.columns]
         function = self._function(binding, types)
         define = getattr(node, {"Define": "DefineSlot", "Redefine": "RedefineSlot"}[method])
-        try:
+        with _errors_of_root(r"RDataFrame::\w+: (.*)"):
             return define[type(function)](name, function, binding.columns)
-        except cling.root().std.exception as error:
-            words = re.search(r"RDataFrame::\w+: (.*)", str(error))
-            raise Error(words.group(1) if words else str(error)) from error
 
     def __call__(self, *values: Any) -> NDArray[Any]:
         """Score arrays, as a data frame scores events.
@@ -232,10 +230,14 @@ class Functor(hook.Definition):
             if symbols not in self._models:
                 _, scratch = adapter.scratch_offsets(results)
                 _kept_loaded.append(self.session)
-                table = root.bind_object(self.session.library.address, "pysofie_model")
-                self._models[symbols] = root.std.make_shared["pysofie::rdf::Model"](
-                    table, self.session.name, str(self.session.weights), symbols, scratch
-                )
+                with _errors_of_root(r"pysofie: (.*)"):
+                    self._models[symbols] = root.pysofie.rdf.open(
+                        self.session.library.address,
+                        self.session.name,
+                        str(self.session.weights),
+                        symbols,
+                        scratch,
+                    )
             return self._models[symbols]
 
     # --- arrays -----------------------------------------------------------------------------------------
@@ -276,6 +278,16 @@ def _choose(outputs: Sequence[Tensor], wanted: str | int | None) -> int:
     ):
         raise Error(f"output={wanted!r}: the model's outputs are {listed}")
     return position % len(names)
+
+
+@contextmanager
+def _errors_of_root(words: str) -> Iterator[None]:
+    """Make a C++ exception an `Error` that says what the pattern finds, without cppyy's list of overloads."""
+    try:
+        yield
+    except cling.root().std.exception as error:
+        found = re.search(words, str(error))
+        raise Error(found.group(1) if found else str(error)) from error
 
 
 def _column_type(node: Any, column: str, model: str) -> str:

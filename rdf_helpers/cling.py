@@ -84,7 +84,7 @@ def declare_adapters() -> None:
     """Make ``rdf.hxx`` known to Cling."""
     for directory in include_directories():
         root().gInterpreter.AddIncludePath(str(directory))
-    declare('#include "pysofie/rdf.hxx"\n')
+    declare('#pragma cling optimize(3)\n#include "pysofie/rdf.hxx"\n')
 
 
 def build(header: str, name: str) -> int:

@@ -116,6 +116,24 @@ def test_names_that_are_no_identifiers(root):
     assert frame.Define("score", score).Sum("score").GetValue() == 12
 
 
+def test_aliases(frame, score):
+    aliased = (
+        frame.Alias("momentum", "pt")
+        .Define("score", score, ["momentum", "eta", "phi"])
+        .Define("direct", score)
+    )
+    a, b = arrays(aliased, "score", "direct")
+    np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_of_root(root, frame, score, tmp_path):
+    file = str(tmp_path / "events.root")
+    frame.Define("score", score).Snapshot("events", file, ["entry", "pt", "eta", "phi", "score"])
+    again = root.RDataFrame("events", file).Define("again", score)
+    written, computed = arrays(again, "score", "again")
+    np.testing.assert_array_equal(written, computed)
+
+
 # --- inputs and outputs -------------------------------------------------------------------------------------
 
 

@@ -50,69 +50,89 @@ constexpr To convert(From value) noexcept {
   }
 }
 
-/// Sessions of one functor that no thread is using, found without a lock.
+/// Sessions of one functor. Whoever holds one has it alone, and neither waits for a lock nor shares a cache
+/// line.
 template <class Session>
 class Pool {
  public:
   using Factory = std::function<std::unique_ptr<Session>()>;
 
-  /// \param factory makes one more session; called from any thread, whenever all sessions are in use
+  /// \param factory makes one more session; it is called from any thread, when a place is used for the first
+  /// time
   explicit Pool(Factory factory) : factory_(std::move(factory)) {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
-  ~Pool() {
-    for (Cell& cell : cells_) delete cell.idle.load();
-  }
 
+ private:
+  struct alignas(64) Place {
+    std::atomic<bool> taken{false};
+    bool temporary = false;
+    std::unique_ptr<Session> session;
+  };
+
+ public:
   /// A session that belongs to its holder until the end of the scope.
   class Lease {
    public:
-    Lease(Pool& pool, unsigned slot) : pool_(pool), slot_(slot), session_(pool.take(slot)) {}
+    explicit Lease(Place* place) noexcept : place_(place) {}
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
-    ~Lease() { pool_.giveBack(slot_, session_); }
+    ~Lease() { release(place_); }
 
-    Session* operator->() const noexcept { return session_; }
-    Session& operator*() const noexcept { return *session_; }
+    Session* operator->() const noexcept { return place_->session.get(); }
 
    private:
-    Pool& pool_;
-    unsigned slot_;
-    Session* session_;
+    Place* place_;
   };
 
-  /// \param slot where to look first: any number is right, the caller's own is fast
-  Lease lease(unsigned slot) { return Lease(*this, slot); }
-
- private:
-  static constexpr std::size_t cellCount = 64;
-
-  /// One cache line each, so that slots do not slow each other down.
-  struct alignas(64) Cell {
-    std::atomic<Session*> idle{nullptr};
-  };
-
-  Session* take(unsigned slot) {
-    for (std::size_t i = 0; i < cellCount; ++i) {
-      Cell& cell = cells_[(slot + i) % cellCount];
-      if (cell.idle.load(std::memory_order_relaxed) == nullptr) continue;
-      if (Session* session = cell.idle.exchange(nullptr, std::memory_order_acquire)) return session;
-    }
-    return factory_().release();
+  /// \param slot where to look first: any number is right, one that no other thread uses is fast
+  Lease lease(unsigned slot) {
+    Place& home = places_[slot % placeCount];
+    return Lease(filled(take(home) ? &home : search(slot)));
   }
 
-  void giveBack(unsigned slot, Session* session) noexcept {
-    for (std::size_t i = 0; i < cellCount; ++i) {
-      Session* empty = nullptr;
-      if (cells_[(slot + i) % cellCount].idle.compare_exchange_strong(
-              empty, session, std::memory_order_release, std::memory_order_relaxed))
-        return;
+ private:
+  static constexpr std::size_t placeCount = 256;
+
+  static bool take(Place& place) noexcept {
+    return !place.taken.load(std::memory_order_relaxed) &&
+           !place.taken.exchange(true, std::memory_order_acquire);
+  }
+
+  static void release(Place* place) noexcept {
+    if (place->temporary)
+      delete place;
+    else
+      place->taken.store(false, std::memory_order_release);
+  }
+
+  /// The next place that is free; a temporary one when there are more holders than places.
+  Place* search(unsigned slot) {
+    for (std::size_t i = 1; i < placeCount; ++i) {
+      Place& place = places_[(slot + i) % placeCount];
+      if (take(place)) return &place;
     }
-    delete session;
+    Place* place = new Place;
+    place->temporary = true;
+    return place;
+  }
+
+  Place* filled(Place* place) {
+    if (!place->session) fill(place);
+    return place;
+  }
+
+  void fill(Place* place) {
+    try {
+      place->session = factory_();
+    } catch (...) {
+      release(place);
+      throw;
+    }
   }
 
   Factory factory_;
-  std::array<Cell, cellCount> cells_;
+  std::array<Place, placeCount> places_;
 };
 
 /// Session of a model that is known by its C table alone.
@@ -177,6 +197,13 @@ class Model {
   std::string name_;
   Pool<TableSession> pool_;
 };
+
+/// A Model by the address of its table, for callers that have no types of C++.
+inline std::shared_ptr<Model> open(std::uintptr_t table, const std::string& name, const std::string& weights,
+                                   const std::vector<std::int64_t>& symbols, std::size_t scratchBytes) {
+  return std::make_shared<Model>(reinterpret_cast<const pysofie_model*>(table), name, weights, symbols,
+                                 scratchBytes);
+}
 
 /// What `infer` of a generated Session returns for one event: a vector of the model's output type.
 template <class Session, class Input, class = void>
