@@ -29,7 +29,7 @@ void layOutWeights(Model& model) {
       model.weightOffset[id] = static_cast<std::int64_t>(model.weights.size());
       const auto& bytes = *buffer.constant->bytes;
       model.weights.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-      model.weights.resize((model.weights.size() + 63) / 64 * 64);
+      model.weights.resize((model.weights.size() / 64 + 1) * 64);  // an empty constant has an address too
     });
   model.checksum = sofie_runtime::weights_checksum(reinterpret_cast<const unsigned char*>(model.weights.data()),
                                                    model.weights.size());

@@ -3,6 +3,14 @@
 #include "sofie/passes.hxx"
 
 namespace sofie {
+namespace {
+
+bool storesNothing(const Kernel& kernel) {
+  const auto* nest = std::get_if<Nest>(&kernel.body);
+  return nest && product(nest->axes).is(0);
+}
+
+}  // namespace
 
 bool removeDeadCode(Program& program) {
   std::vector<bool> needed(program.buffers.size());
@@ -13,7 +21,7 @@ bool removeDeadCode(Program& program) {
     forEachView(*kernel, [&](const View& view, bool write) {
       writesNeeded = writesNeeded || (write && needed[static_cast<std::size_t>(view.buffer)]);
     });
-    if (!writesNeeded) continue;
+    if (!writesNeeded || storesNothing(*kernel)) continue;
     forEachView(*kernel, [&](const View& view, bool) { needed[static_cast<std::size_t>(view.buffer)] = true; });
     live.push_back(std::move(*kernel));
   }
