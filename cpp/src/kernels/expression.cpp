@@ -157,9 +157,14 @@ Expr rewrite(const Expr& expr, const std::function<Expr(const Expr&)>& replace) 
     changed = changed || &*next != &*arg;
     arg = next;
   }
-  const Expr rebuilt = !changed                                      ? expr
-                       : node.args.size() == 2 && node.op >= Op::Add ? binary(node.op, node.args[0], node.args[1])
-                                                                     : make(std::move(node));
+  if (changed && node.args.size() == 2 && node.op >= Op::Add) {
+    const Expr simple = binary(node.op, node.args[0], node.args[1]);
+    // One of its operands is left, and was replaced already.
+    if (&*simple == &*node.args[0] || &*simple == &*node.args[1]) return simple;
+    const Expr replaced = replace(simple);
+    return replaced ? replaced : simple;
+  }
+  const Expr rebuilt = changed ? make(std::move(node)) : expr;
   const Expr replaced = replace(rebuilt);
   return replaced ? replaced : rebuilt;
 }
