@@ -260,6 +260,7 @@ class Engine {
 
 Files renderDevice(const Program& program, const DeviceTarget& target, const RenderOptions& options) {
   Model model = describeModel(program, target.name, options);
+  model.onDevice = true;
   std::vector<std::string> standard{"<algorithm>", "<cstring>", "<memory>"};
   if (options.profile) standard.emplace_back("<chrono>");
   std::vector<std::string> runtime{"weights.hxx", "arena.hxx", target.runtime};

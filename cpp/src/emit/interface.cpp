@@ -176,6 +176,29 @@ std::string inferText(const Model& model, const Signature& signature) {
   return body;
 }
 
+constexpr const char* hostPromise = R"(Allocates nothing and takes no lock.
+  /// @return 0, or 1 when the data hold an index out of range)";
+constexpr const char* devicePromise = R"(Copies to the device and back.
+  /// @return 0, 1 when the data hold an index out of range, or 2 when the device failed)";
+/// What a Session offers beside the rest when its kernels run on a device.
+constexpr const char* deviceMembers = R"(  /// On the caller's queue, in whose order the kernels run.
+  explicit Session(const Engine::Queue::Native& queue, std::string weights = @default@@sizes@)
+      : engine_(weights, Engine::Queue(queue)) {
+    prepare(@sizeValues@);
+  }
+
+  /// Queues the computation on memory of the device and returns at once.
+  void enqueue(@inputsAndOutputs@) {
+    const void* const inputs[] = {@inputArray@};
+    void* const outputs[] = {@outputArray@};
+    engine_.enqueue(inputs, outputs);
+  }
+
+  /// Waits for the queue. @return 0, or 1 when the data held an index out of range
+  int wait() { return engine_.wait(); }
+
+)";
+
 std::string sessionText(const Model& model) {
   const Signature signature(model);
   std::string defaults, brace;
@@ -203,8 +226,7 @@ std::string sessionText(const Model& model) {
     prepared_ = true;
   }
 
-  /// Computes the outputs into memory of the caller@prepareNote@. Allocates nothing and takes no lock.
-  /// @return 0, or 1 when the data hold an index out of range
+  /// Computes the outputs into memory of the caller@prepareNote@. @promise@
   int infer(@inputsAndOutputs@) noexcept {
     const void* const inputs[] = {@inputArray@};
     void* const outputs[] = {@outputArray@};
@@ -214,7 +236,7 @@ std::string sessionText(const Model& model) {
   @result@ infer(@sizesAndInputs@) {
 @prepareCall@@inferBody@  }
 
-  const Dims& dims() const { return dims_; }
+@onDevice@  const Dims& dims() const { return dims_; }
   Engine& engine() { return engine_; }
   const Engine& engine() const { return engine_; }
 
@@ -230,7 +252,9 @@ std::string sessionText(const Model& model) {
   for (const std::string& symbol : model.symbolNames) same += (same.empty() ? "a." : " && a.") + symbol + " == b." + symbol;
   const std::string inputs = model.inputNames.empty() ? "nullptr" : inputArray;
   return replaceAll(
-      text, {{"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
+      text, {{"@promise@", model.onDevice ? devicePromise : hostPromise},
+             {"@onDevice@", model.onDevice ? deviceMembers : ""},
+             {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
              {"@default@", weightsDefault},
              {"@sizes@", defaults},
              {"@sizeValues@", signature.sizeValues},

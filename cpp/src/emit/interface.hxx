@@ -21,6 +21,7 @@ struct Model {
   std::vector<std::int64_t> weightOffset; ///< bytes from the start of the weights, by buffer; -1 for the others
   std::string weights;                    ///< the payload of the weights file
   std::uint64_t checksum = 0;
+  bool onDevice = false;                  ///< whether kernels run in memory that the host cannot read
 
   bool isDynamic() const { return !program.symbols.empty(); }
   bool isInline() const { return options.weights == WeightStorage::Inline; }
