@@ -137,6 +137,10 @@ using Bits = Rebind<typename detail::SignedOf<sizeof(Element<V>)>::type, V>;
 template <class I>
 struct Mask {
   I bits;
+
+  /// The same truth in lanes of another width, as a store of bools needs it after a comparison of floats.
+  template <class J>
+  operator Mask<J>() const;
 };
 
 /// @name Memory
@@ -418,6 +422,12 @@ SOFIE_INLINE auto ne(V a, V b) -> Mask<Bits<V>> {
   return {convert<Element<Bits<V>>>(a != b)};
 }
 
+template <class I>
+template <class J>
+SOFIE_INLINE Mask<I>::operator Mask<J>() const {
+  return {convert<Element<J>>(bits)};
+}
+
 /// Masks of different lane widths meet in the width of the first.
 template <class I, class J>
 SOFIE_INLINE Mask<I> logical_and(Mask<I> a, Mask<J> b) {
@@ -449,10 +459,10 @@ template <class I, class V, require_vector<V> = 0>
 SOFIE_INLINE V select(Mask<I> mask, V a, V b) {
   return convert<Element<Bits<V>>>(mask.bits) ? a : b;
 }
-template <class I, class J>
-SOFIE_INLINE Mask<J> select(Mask<I> mask, Mask<J> a, Mask<J> b) {
+template <class I, class J, class K>
+SOFIE_INLINE Mask<J> select(Mask<I> mask, Mask<J> a, Mask<K> b) {
   const J chosen = convert<Element<J>>(mask.bits);
-  return {(a.bits & chosen) | (b.bits & ~chosen)};
+  return {(a.bits & chosen) | (convert<Element<J>>(b.bits) & ~chosen)};
 }
 template <class V, require_vector<V> = 0>
 SOFIE_INLINE V select(bool condition, V a, V b) {

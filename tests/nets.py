@@ -1,0 +1,178 @@
+"""Small networks of many kinds, for tests of generated code; their constants are the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import onnx
+import support
+from onnx import helper
+
+node = helper.make_node
+
+
+def constant(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:
+    """Eighths between -1 and 1, which every compiler and every machine computes alike."""
+    positions = np.arange(int(np.prod(shape)), dtype=np.int64)
+    return (((positions * 7 + seed * 5) % 17 - 8) / 8).reshape(shape).astype(dtype)
+
+
+def value(name: str, dtype: str, *shape: int | str) -> onnx.ValueInfoProto:
+    """An input or output of any dtype."""
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
+
+
+def net(
+    name: str,
+    nodes: Sequence[onnx.NodeProto],
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    constants: dict[str, np.ndarray] | None = None,
+) -> onnx.ModelProto:
+    """A model whose nodes carry names, as those of exporters do."""
+    for i, each in enumerate(nodes):
+        each.name = each.name or f"/{name}/{each.op_type}_{i}"
+    return support.model(nodes, inputs, outputs, constants, opset=18, name=name)
+
+
+def mlp(batch: int | str = 1, dtype: str = "float32", name: str = "mlp") -> onnx.ModelProto:
+    """Three layers, 7-16-8-1."""
+    sizes = (7, 16, 8, 1)
+    nodes, constants, last = [], {}, "features"
+    for i, (rows, columns) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        constants[f"w{i}"] = constant(rows, columns, dtype=dtype, seed=i)
+        constants[f"b{i}"] = constant(columns, dtype=dtype, seed=i + 10)
+        nodes.append(node("Gemm", [last, f"w{i}", f"b{i}"], [f"h{i}"]))
+        nodes.append(node("Relu" if i < 2 else "Sigmoid", [f"h{i}"], [f"a{i}" if i < 2 else "score"]))
+        last = f"a{i}"
+    return net(name, nodes, [value("features", dtype, batch, 7)], [value("score", dtype, batch, 1)], constants)
+
+
+def dynamic_mlp() -> onnx.ModelProto:
+    """The same for a number of events known at run time."""
+    return mlp("batch", name="dynamic_mlp")
+
+
+def double_mlp() -> onnx.ModelProto:
+    """The same in double precision."""
+    return mlp("batch", "float64", name="double_mlp")
+
+
+def conv() -> onnx.ModelProto:
+    """An image classifier: convolutions, a batch normalisation, poolings, a softmax."""
+    constants = {
+        "w0": constant(4, 1, 3, 3),
+        "b0": constant(4, seed=1),
+        "scale": constant(4, seed=2),
+        "shift": constant(4, seed=3),
+        "mean": constant(4, seed=4),
+        "variance": constant(4, seed=5) ** 2 + 1,
+        "w1": constant(6, 2, 3, 3, seed=6),
+        "w2": constant(6, 3, seed=7),
+    }
+    nodes = [
+        node("Conv", ["image", "w0", "b0"], ["c0"], pads=[1, 1, 1, 1]),
+        node("BatchNormalization", ["c0", "scale", "shift", "mean", "variance"], ["n0"]),
+        node("Relu", ["n0"], ["r0"]),
+        node("MaxPool", ["r0"], ["p0"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Conv", ["p0", "w1"], ["c1"], group=2, strides=[2, 1], pads=[0, 1, 1, 1]),
+        node("LeakyRelu", ["c1"], ["r1"], alpha=0.25),
+        node("GlobalAveragePool", ["r1"], ["p1"]),
+        node("Flatten", ["p1"], ["f"]),
+        node("MatMul", ["f", "w2"], ["l"]),
+        node("Softmax", ["l"], ["classes"], axis=1),
+    ]
+    image, classes = value("image", "float32", "n", 1, 8, 9), value("classes", "float32", "n", 3)
+    return net("conv", nodes, [image], [classes], constants)
+
+
+def attention() -> onnx.ModelProto:
+    """A layer of attention over any number of tokens, in any number of jets."""
+    constants = {key: constant(8, 8, seed=i) for i, key in enumerate(("wq", "wk", "wv"))}
+    constants |= {"root": np.float32(8**0.5), "scale": constant(8, seed=4), "shift": constant(8, seed=5)}
+    nodes = [
+        node("MatMul", ["tokens", "wq"], ["q"]),
+        node("MatMul", ["tokens", "wk"], ["k"]),
+        node("MatMul", ["tokens", "wv"], ["v"]),
+        node("Transpose", ["k"], ["kt"], perm=[0, 2, 1]),
+        node("MatMul", ["q", "kt"], ["qk"]),
+        node("Div", ["qk", "root"], ["scaled"]),
+        node("Softmax", ["scaled"], ["p"], axis=-1),
+        node("MatMul", ["p", "v"], ["mixed"]),
+        node("Add", ["mixed", "tokens"], ["residual"]),
+        node("LayerNormalization", ["residual", "scale", "shift"], ["out"], axis=-1),
+    ]
+    shape = ("jets", "tokens", 8)
+    return net("attention", nodes, [value("tokens", "float32", *shape)], [value("out", "float32", *shape)], constants)
+
+
+def mixed_outputs() -> onnx.ModelProto:
+    """Outputs of three dtypes, one of them bool."""
+    nodes = [
+        node("Softmax", ["x"], ["p"], axis=-1),
+        node("ArgMax", ["x"], ["best"], axis=-1, keepdims=0),
+        node("Greater", ["x", "cut"], ["passes"]),
+    ]
+    outputs = [value("p", "float32", "n", 5), value("best", "int64", "n"), value("passes", "bool", "n", 5)]
+    return net("mixed_outputs", nodes, [value("x", "float32", "n", 5)], outputs, {"cut": np.float32(0.25)})
+
+
+def two_outputs() -> onnx.ModelProto:
+    """Two inputs and two outputs of one dtype."""
+    nodes = [node("Add", ["a", "b"], ["sum"]), node("ReduceSum", ["product"], ["dot"], keepdims=0)]
+    nodes.insert(1, node("Mul", ["a", "b"], ["product"]))
+    inputs = [value("a", "float32", 6), value("b", "float32", 6)]
+    return net("two_outputs", nodes, inputs, [value("sum", "float32", 6), value("dot", "float32")])
+
+
+def gather() -> onnx.ModelProto:
+    """An embedding: indices come from the caller, and may be wrong."""
+    nodes = [
+        node("Gather", ["table", "ids"], ["rows"], axis=0),
+        node("ReduceMean", ["rows"], ["mean"], keepdims=0),
+    ]
+    inputs = [value("ids", "int64", "n")]
+    outputs = [value("rows", "float32", "n", 3), value("mean", "float32")]
+    return net("gather", nodes, inputs, outputs, {"table": constant(10, 3)})
+
+
+def logic() -> onnx.ModelProto:
+    """Bools in and out."""
+    nodes = [
+        node("Xor", ["a", "b"], ["either"]),
+        node("Not", ["either"], ["same"]),
+        node("Where", ["same", "x", "y"], ["chosen"]),
+    ]
+    inputs = [value(n, t, "n") for n, t in zip("abxy", ("bool", "bool", "int32", "int32"), strict=True)]
+    return net("logic", nodes, inputs, [value("same", "bool", "n"), value("chosen", "int32", "n")])
+
+
+def whole() -> onnx.ModelProto:
+    """Integer arithmetic of narrow types, with what C++ leaves undefined: overflow, and division by zero."""
+    nodes = [
+        node("Add", ["a", "b"], ["sum"]),
+        node("Mul", ["a", "b"], ["product"]),
+        node("Div", ["a", "b"], ["quotient"]),
+        node("Cast", ["sum"], ["wide"], to=7),
+        node("Concat", ["product", "quotient"], ["both"], axis=0),
+    ]
+    inputs = [value(n, "int8", "n") for n in "ab"]
+    return net("whole", nodes, inputs, [value("wide", "int64", "n"), value("both", "int8", "2*n")])
+
+
+ALL: dict[str, Callable[[], onnx.ModelProto]] = {
+    make.__name__: make
+    for make in (
+        mlp,
+        dynamic_mlp,
+        double_mlp,
+        conv,
+        attention,
+        mixed_outputs,
+        two_outputs,
+        gather,
+        logic,
+        whole,
+    )
+}
