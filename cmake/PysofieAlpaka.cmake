@@ -48,9 +48,11 @@ elseif(PYSOFIE_ALPAKA_BACKEND STREQUAL "GpuCuda")
   target_compile_options(
     pysofie_alpaka
     INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr> $<$<COMPILE_LANGUAGE:CUDA>:--extended-lambda>)
+  target_compile_definitions(pysofie_alpaka INTERFACE SOFIE_ALPAKA_CUBLAS)
   target_link_libraries(pysofie_alpaka INTERFACE CUDA::cudart CUDA::cublas)
 elseif(PYSOFIE_ALPAKA_BACKEND STREQUAL "GpuHip")
   enable_language(HIP)
   find_package(rocblas REQUIRED)
+  target_compile_definitions(pysofie_alpaka INTERFACE SOFIE_ALPAKA_ROCBLAS)
   target_link_libraries(pysofie_alpaka INTERFACE roc::rocblas)
 endif()

@@ -228,6 +228,23 @@ def verify(
         raise Error("outputs differ by more than the tolerance")
 
 
+@main.command()
+@click.option("--cmake", "what", flag_value="lib/cmake/pysofie", help="The folder for pysofie_DIR.")
+@click.option("--include", "what", flag_value="include", help="The folder of the C++ headers.")
+def config(what: str | None) -> None:
+    r"""Print where the C++ side of this installation lies.
+
+    \b
+    Example:
+      cmake -S . -B build -Dpysofie_DIR=$(pysofie config --cmake)
+    """
+    from pysofie import _core
+
+    if what is None:
+        raise click.UsageError("give --cmake or --include")
+    click.echo(Path(_core.__file__).parent / what)
+
+
 def _print_signature(model: Model) -> None:
     table = Table("", "name", "dtype", "shape", title=f"model {escape(model.name)}")
     for role, tensors in (("input", model.inputs), ("output", model.outputs)):

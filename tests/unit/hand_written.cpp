@@ -38,12 +38,22 @@ static int run(pysofie_session* session, const void* const* inputs, void* const*
 }
 static size_t arena_bytes(const pysofie_session*) { return 64; }
 
-static const pysofie_model model = {
-    ABI,
-    R"({"name": "add", "target": "cpu",
+static const pysofie_model model = {ABI,
+                                    R"({"name": "add", "target": "cpu",
         "inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 3]},
                    {"name": "b", "dtype": "float64", "shape": []}],
         "outputs": [{"name": "y", "dtype": "float32", "shape": ["batch", 3]}], "symbols": ["batch"]})",
-    1, 2, 1, create, destroy, prepare, output_shape, run, arena_bytes, 0, nullptr, nullptr};
+                                    1,
+                                    2,
+                                    1,
+                                    create,
+                                    destroy,
+                                    prepare,
+                                    output_shape,
+                                    run,
+                                    arena_bytes,
+                                    0,
+                                    nullptr,
+                                    nullptr};
 
 extern "C" __attribute__((visibility("default"))) const pysofie_model* pysofie_get_model() { return &model; }

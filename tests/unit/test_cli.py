@@ -24,7 +24,7 @@ def call(*arguments, code=0):
     return result.output
 
 
-@pytest.mark.parametrize("command", ["info", "check", "emit", "run", "verify", "demo"])
+@pytest.mark.parametrize("command", ["info", "check", "emit", "run", "verify", "demo", "config"])
 def test_help(command):
     assert "Example" in call(command, "--help")
     assert command in call("--help")
