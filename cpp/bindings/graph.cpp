@@ -3,6 +3,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/variant.h>
@@ -155,10 +156,10 @@ void register_graph(nb::module_& m) {
   nb::class_<Graph>(m, "Graph", "Level 1: a model's nodes over typed values with symbolic dims.")
       .def(
           "__init__",
-          [](Graph* self, const std::string& name, const std::map<std::string, int>& opsets) {
-            new (self) Graph(sofie::identifier(name), opsets);
+          [](Graph* self, const std::string& name, const std::map<std::string, int>& opsets, bool isSubgraph) {
+            new (self) Graph(sofie::identifier(name), opsets, isSubgraph);
           },
-          "name"_a, "opsets"_a)
+          "name"_a, "opsets"_a, "is_subgraph"_a = false)
       .def(
           "add_input",
           [](Graph& self, const std::string& name, const std::string& dtype, const PyShape& dims) {

@@ -244,10 +244,10 @@ class _Builder:
             dim.dim_param for value in proto.graph.input for dim in value.type.tensor_type.shape.dim
         }
 
-    def graph(self, source: GraphProto, name: str) -> Graph:
+    def graph(self, source: GraphProto, name: str, is_subgraph: bool = False) -> Graph:
         from pysofie import _core
 
-        graph = _core.Graph(name, self.opsets)
+        graph = _core.Graph(name, self.opsets, is_subgraph)
         for symbol, value in self.dims.items():
             if isinstance(value, tuple):
                 graph.set_bounds(symbol, *value)
@@ -338,10 +338,15 @@ class _Builder:
             return
         # The core only reports an operator that it does not know: what its attributes are is no matter.
         read = node.attribute if _is_known(node, self.operators) else ()
-        attributes = {attribute.name: _attribute(node, attribute) for attribute in read}
+        attributes = {attribute.name: self._attribute(node, attribute) for attribute in read}
         graph.add_node(
             node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes
         )
+
+    def _attribute(self, node: NodeProto, attribute: AttributeProto) -> Any:
+        if attribute.type == AttributeProto.GRAPH:
+            return self.graph(attribute.g, attribute.g.name, is_subgraph=True)
+        return _attribute(node, attribute)
 
 
 def _domain(node: NodeProto) -> str:

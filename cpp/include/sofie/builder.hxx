@@ -63,14 +63,18 @@ class Builder {
   /// Sum over `reduction` of left * right, two loads at affine indices.
   Tensor contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right);
 
-  void call(std::string routine, std::vector<Tensor> inputs, std::vector<Tensor> outputs,
-            std::vector<Dim> arguments);
+  void call(Call call);
+  /// Runs the kernels that `then` writes when the bool scalar holds, else those of `otherwise`. Both store
+  /// their results into tensors that exist before.
+  void branch(const Tensor& condition, const std::function<void()>& then,
+              const std::function<void()>& otherwise);
 
  private:
   Program& program_;
   std::string origin_;
 
   void add(Nest nest);
+  std::vector<Kernel> recorded(const std::function<void()>& write);
 };
 
 /// Loop variables first, first + 1, ...

@@ -33,12 +33,15 @@ struct Node {
   std::vector<int> inputs;  ///< -1: an optional input left out
   std::vector<int> outputs;
   std::map<std::string, Attribute> attributes;
+  std::vector<int> captures;  ///< values of this graph that the node's subgraphs read
 };
 
 /// Level 1: ONNX operators over typed values with symbolic dims.
 class Graph {
  public:
-  Graph(std::string name, std::map<std::string, int> opsets) : name_(std::move(name)), opsets_(std::move(opsets)) {}
+  /// \param isSubgraph  names that the graph does not define are values of the graph around it
+  Graph(std::string name, std::map<std::string, int> opsets, bool isSubgraph = false)
+      : name_(std::move(name)), opsets_(std::move(opsets)), isSubgraph_(isSubgraph) {}
 
   void addInput(const std::string& name, DType type, const Shape& shape);
   void addInitializer(const std::string& name, Constant constant);
@@ -59,6 +62,13 @@ class Graph {
   const std::string& name() const { return name_; }
   /// The opset of a domain; ONNX's default domain is "". Zero when the model does not import it.
   int opset(const std::string& domain) const;
+  /// The values that a subgraph takes from the graph around it.
+  const std::vector<int>& captures() const { return captures_; }
+  /// Gives a captured value the type, shape and contents that it has outside.
+  void bindCapture(int id, const Value& outer);
+  /// The value of that name. \throws InvalidModelError when there is none.
+  int idOf(const std::string& name) const;
+
   const std::vector<Value>& values() const { return values_; }
   const Value& value(int id) const { return values_[static_cast<std::size_t>(id)]; }
   const std::vector<Node>& nodes() const { return nodes_; }
@@ -73,9 +83,11 @@ class Graph {
   std::vector<Node> nodes_;
   std::vector<int> inputs_, outputs_;
   std::unordered_map<std::string, int> names_;
+  std::vector<int> captures_;
+  bool isSubgraph_;
 
   int define(const std::string& name);
-  int find(const std::string& name, const std::string& reader) const;
+  int find(const std::string& name, const std::string& reader);
   void analyse(const Node& node);
 };
 

@@ -1,4 +1,7 @@
 #pragma once
+#include <functional>
+#include <vector>
+
 #include "sofie/graph.hxx"
 #include "sofie/program.hxx"
 
@@ -6,5 +9,10 @@ namespace sofie {
 
 /// Turns an analysed graph into kernels. Nodes that no output needs and values known at generation time make none.
 Program lower(const Graph& graph);
+
+/// Writes the kernels of a subgraph into a program.
+/// \param captured  gives the tensor of a captured value
+/// \return the subgraph's outputs
+std::vector<Tensor> lowerInto(Program& program, const Graph& graph, const std::function<Tensor(int)>& captured);
 
 }  // namespace sofie

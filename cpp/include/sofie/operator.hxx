@@ -51,6 +51,9 @@ class Operator : public Builder {
   /// A single axis, normalised. \throws ShapeError when outside [-rank, rank).
   std::size_t axis(std::int64_t axis, std::size_t rank) const;
 
+  /// Writes the kernels of a subgraph in place, and returns its outputs.
+  std::vector<Tensor> subgraph(const std::string& name);
+
   void output(std::size_t i, const Tensor& tensor);
   bool wants(std::size_t i) const { return i < node_.outputs.size() && node_.outputs[i] >= 0; }
   const std::vector<std::optional<Tensor>>& outputs() const { return outputs_; }

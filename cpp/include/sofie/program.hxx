@@ -47,9 +47,12 @@ struct Region {
   std::vector<Kernel> otherwise;
 };
 
-/// A named routine of the runtime over whole dense tensors.
+/// A routine of the runtime, called for every item in [0, items):
+/// routine(item, pointers to the dense inputs, pointers to the dense outputs, arguments as int64).
 struct Call {
+  std::string header;   ///< the runtime header that holds it
   std::string routine;
+  Dim items;            ///< independent of each other
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
   std::vector<Dim> arguments;
@@ -102,6 +105,8 @@ void forEachView(const Kernel& kernel, const std::function<void(const View&, boo
 void changeViews(Kernel& kernel, const std::function<void(View&)>& change);
 /// The origin of two kernels that became one.
 std::string joinOrigins(const std::string& first, const std::string& second);
+/// Calls f on every nest, those inside of regions included.
+void forEachNest(std::vector<Kernel>& kernels, const std::function<void(Nest&)>& f);
 /// How many kernels read and write each buffer.
 struct Uses {
   std::vector<int> reads, writes;

@@ -1,10 +1,10 @@
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "emit/cpu_kernel.hxx"
 #include "emit/names.hxx"
 #include "emit/targets.hxx"
-#include "sofie/error.hxx"
 
 namespace sofie {
 namespace {
@@ -12,28 +12,34 @@ namespace {
 class CpuRenderer {
  public:
   CpuRenderer(const Program& program, const RenderOptions& options)
-      : program_(program), products_(prepare(program_)), model_(describeModel(program_, "cpu", options)) {}
+      : program_(program), products_(prepare(program_)), model_(describeModel(program_, "cpu", options)) {
+    for (const Kernel& kernel : program_.kernels) calls_.push_back(callOf(kernel));
+  }
 
   Files render() {
     std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "contraction.hxx"};
+    headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
     if (model_.options.profile) includes.push_back("<chrono>");
-    const std::string functions = kernels();
-    return modelFiles(model_, modelHeader(model_, includes, headers, functions + engine()));
+    return modelFiles(model_, modelHeader(model_, includes, headers, functions_ + engine()));
   }
 
  private:
   Program program_;
-  std::vector<std::optional<CpuProduct>> products_;  ///< by kernel
+  std::map<const Nest*, CpuProduct> products_;
   Model model_;
+  std::string functions_;  ///< one per nest and routine
+  int functionCount_ = 0;
+  std::set<std::string> routineHeaders_;
+  std::vector<std::string> calls_;  ///< the statements of each kernel
 
-  static std::vector<std::optional<CpuProduct>> prepare(Program& program) {
-    std::vector<std::optional<CpuProduct>> products;
-    for (std::size_t k = 0; k < program.kernels.size(); ++k) {
-      auto* nest = std::get_if<Nest>(&program.kernels[k].body);
-      if (!nest) throw Error("internal: the cpu target has no text for kernel " + text(program, program.kernels[k]));
-      products.push_back(cpuProduct(program, *nest));
-      if (products.back() && products.back()->packed) packWeights(program, *nest, *products.back());
-    }
+  static std::map<const Nest*, CpuProduct> prepare(Program& program) {
+    std::map<const Nest*, CpuProduct> products;
+    forEachNest(program.kernels, [&](Nest& nest) {
+      auto product = cpuProduct(program, nest);
+      if (!product) return;
+      if (product->packed) packWeights(program, nest, *product);
+      products.emplace(&nest, *product);
+    });
     return products;
   }
 
@@ -65,9 +71,23 @@ class CpuRenderer {
     return false;
   }
 
-  std::string body(std::size_t k) const {
-    const Nest& nest = std::get<Nest>(program_.kernels[k].body);
-    return products_[k] ? cpuContraction(model_, nest, *products_[k]) : cpuLoops(model_, nest);
+  std::string body(const Nest& nest) const {
+    const auto product = products_.find(&nest);
+    return product == products_.end() ? cpuLoops(model_, nest) : cpuContraction(model_, nest, product->second);
+  }
+
+  /// Calls the routine for one item after the other.
+  std::string body(const Call& call) const {
+    std::string arguments = "item";
+    const auto add = [&](const Tensor& tensor) {
+      const std::string offset = dimText(model_, tensor.view.offset);
+      arguments += ", " + bufferName(tensor.view.buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
+    };
+    for (const Tensor& tensor : call.inputs) add(tensor);
+    for (const Tensor& tensor : call.outputs) add(tensor);
+    for (const Dim& argument : call.arguments) arguments += ", std::int64_t(" + dimText(model_, argument) + ")";
+    return "  for (std::int64_t item = 0; item < " + dimText(model_, call.items) + "; ++item) rt::" + call.routine +
+           "(" + arguments + ");\n";
   }
 
   std::string parameters(const Usage& usage) const {
@@ -81,22 +101,31 @@ class CpuRenderer {
     return list;
   }
 
-  std::string kernels() {
-    std::string text;
-    for (std::size_t k = 0; k < program_.kernels.size(); ++k) {
-      const std::string inside = body(k);
-      const Usage used = usage(program_.kernels[k], inside);
-      const std::string name = "kernel" + std::to_string(k);
-      text += "// " + commentText(program_.kernels[k].origin) + "\nstatic inline void " + name + "(" + parameters(used) +
-              ") noexcept {\n" + inside + "}\n\n";
-      std::string arguments;
-      const auto add = [&](const std::string& item) { arguments += (arguments.empty() ? "" : ", ") + item; };
-      for (const int id : used.buffers) add(place(id));
-      if (used.dims) add("dims_");
-      if (used.fault) add("fault");
-      calls_.push_back(name + "(" + arguments + ");");
-    }
-    return text;
+  /// Writes the function of a kernel and returns the statement that calls it.
+  std::string callOf(const Kernel& kernel) {
+    if (const auto* region = std::get_if<Region>(&kernel.body)) return callOf(*region);
+    const auto* nest = std::get_if<Nest>(&kernel.body);
+    if (!nest) routineHeaders_.insert(std::get<Call>(kernel.body).header);
+    const std::string inside = nest ? body(*nest) : body(std::get<Call>(kernel.body));
+    const Usage used = usage(kernel, inside);
+    const std::string name = "kernel" + std::to_string(functionCount_++);
+    functions_ += "// " + commentText(kernel.origin) + "\nstatic inline void " + name + "(" + parameters(used) +
+                  ") noexcept {\n" + inside + "}\n\n";
+    std::string arguments;
+    const auto add = [&](const std::string& item) { arguments += (arguments.empty() ? "" : ", ") + item; };
+    for (const int id : used.buffers) add(place(id));
+    if (used.dims) add("dims_");
+    if (used.fault) add("fault");
+    return name + "(" + arguments + ");";
+  }
+
+  std::string callOf(const Region& region) {
+    const View& condition = region.condition.view;
+    std::string text = "if ((" + place(condition.buffer) + ")[" + dimText(model_, condition.offset) + "]) {";
+    for (const Kernel& kernel : region.then) text += "\n      " + callOf(kernel);
+    text += "\n    } else {";
+    for (const Kernel& kernel : region.otherwise) text += "\n      " + callOf(kernel);
+    return text + "\n    }";
   }
 
   /// Where a buffer lies, as a typed pointer.
@@ -179,8 +208,6 @@ class CpuRenderer {
            "std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());\n"
            "      ++calls[" + id + "];\n    }\n";
   }
-
-  std::vector<std::string> calls_;
 };
 
 }  // namespace

@@ -70,6 +70,7 @@ void Graph::analyse() {
     }
     bool typed = true;
     for (const int input : node.inputs) typed = typed && (input < 0 || value(input).typed);
+    for (const int capture : node.captures) typed = typed && value(capture).typed;
     if (!typed) continue;  // it depends on a node that was reported
     try {
       analyse(node);

@@ -12,13 +12,31 @@ int Graph::define(const std::string& name) {
   return id;
 }
 
-int Graph::find(const std::string& name, const std::string& reader) const {
+int Graph::find(const std::string& name, const std::string& reader) {
   const auto found = names_.find(name);
+  if (found == names_.end() && isSubgraph_) {
+    captures_.push_back(define(name));
+    return captures_.back();
+  }
   if (found == names_.end())
     throw InvalidModelError(reader + " reads '" + name +
                             "', which no input, initializer or earlier node defines: the graph is cyclic, unsorted or "
                             "incomplete");
   return found->second;
+}
+
+int Graph::idOf(const std::string& name) const {
+  const auto found = names_.find(name);
+  if (found == names_.end()) throw InvalidModelError("the graph has no value '" + name + "'");
+  return found->second;
+}
+
+void Graph::bindCapture(int id, const Value& outer) {
+  Value& value = values_[static_cast<std::size_t>(id)];
+  value.type = outer.type;
+  value.shape = outer.shape;
+  value.typed = outer.typed;
+  value.contents = outer.contents;
 }
 
 void Graph::addInput(const std::string& name, DType type, const Shape& shape) {
@@ -42,9 +60,13 @@ void Graph::addInitializer(const std::string& name, Constant constant) {
 void Graph::addNode(const std::string& op, const std::string& domain, const std::string& name,
                     const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
                     std::map<std::string, Attribute> attributes) {
-  Node node{op, domain == "ai.onnx" ? "" : domain, name, {}, {}, std::move(attributes)};
-  for (const std::string& input : inputs)
-    node.inputs.push_back(input.empty() ? -1 : find(input, "node '" + name + "' (" + op + ")"));
+  Node node{op, domain == "ai.onnx" ? "" : domain, name, {}, {}, std::move(attributes), {}};
+  const std::string reader = "node '" + name + "' (" + op + ")";
+  for (const std::string& input : inputs) node.inputs.push_back(input.empty() ? -1 : find(input, reader));
+  for (const auto& [key, attribute] : node.attributes)
+    if (const auto* subgraph = std::get_if<std::shared_ptr<Graph>>(&attribute))
+      for (const int capture : (*subgraph)->captures())
+        node.captures.push_back(find((*subgraph)->value(capture).name, reader));
   for (const std::string& output : outputs) node.outputs.push_back(output.empty() ? -1 : define(output));
   nodes_.push_back(std::move(node));
 }

@@ -7,50 +7,18 @@
 namespace sofie {
 namespace {
 
+/// Writes the kernels of the nodes that a graph's outputs need.
 class Lowering {
  public:
-  explicit Lowering(const Graph& graph) : graph_(graph), builder_(program_), tensors_(graph.values().size()) {
-    program_.name = graph.name();
-  }
+  Lowering(Program& program, const Graph& graph)
+      : program_(program), graph_(graph), builder_(program), tensors_(graph.values().size()) {}
 
-  Program run() {
-    bindInputs();
+  void bind(int value, const Tensor& tensor) { tensors_[static_cast<std::size_t>(value)] = tensor; }
+
+  void run() {
     const auto needed = neededNodes();
     for (std::size_t i = 0; i < graph_.nodes().size(); ++i)
       if (needed[i]) apply(graph_.nodes()[i]);
-    for (const int output : graph_.outputs()) bindOutput(output);
-    return std::move(program_);
-  }
-
- private:
-  const Graph& graph_;
-  Program program_;
-  Builder builder_;
-  std::vector<std::optional<Tensor>> tensors_;
-
-  void bindInputs() {
-    for (const int input : graph_.inputs()) {
-      const Value& value = graph_.value(input);
-      const int buffer = program_.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
-      program_.inputs.push_back(buffer);
-      tensors_[static_cast<std::size_t>(input)] = program_.tensor(buffer);
-      for (const Dim& dim : value.shape) dim.collectSymbols(program_.symbols);
-    }
-  }
-
-  std::vector<bool> neededNodes() const {
-    std::vector<bool> wanted(graph_.values().size()), needed(graph_.nodes().size());
-    for (const int output : graph_.outputs()) wanted[static_cast<std::size_t>(output)] = true;
-    for (std::size_t i = graph_.nodes().size(); i-- > 0;) {
-      const Node& node = graph_.nodes()[i];
-      for (const int output : node.outputs)
-        needed[i] = needed[i] || (output >= 0 && wanted[static_cast<std::size_t>(output)] &&
-                                  !graph_.value(output).contents.known());
-      if (!needed[i]) continue;
-      for (const int input : node.inputs)
-        if (input >= 0) wanted[static_cast<std::size_t>(input)] = true;
-    }
-    return needed;
   }
 
   /// The tensor of a value; what is known at generation time is written on first use.
@@ -67,35 +35,82 @@ class Lowering {
     return *entry;
   }
 
+ private:
+  Program& program_;
+  const Graph& graph_;
+  Builder builder_;
+  std::vector<std::optional<Tensor>> tensors_;
+
+  std::vector<bool> neededNodes() const {
+    std::vector<bool> wanted(graph_.values().size()), needed(graph_.nodes().size());
+    for (const int output : graph_.outputs()) wanted[static_cast<std::size_t>(output)] = true;
+    for (std::size_t i = graph_.nodes().size(); i-- > 0;) {
+      const Node& node = graph_.nodes()[i];
+      for (const int output : node.outputs)
+        needed[i] = needed[i] || (output >= 0 && wanted[static_cast<std::size_t>(output)] &&
+                                  !graph_.value(output).contents.known());
+      if (!needed[i]) continue;
+      for (const int input : node.inputs)
+        if (input >= 0) wanted[static_cast<std::size_t>(input)] = true;
+      for (const int capture : node.captures) wanted[static_cast<std::size_t>(capture)] = true;
+    }
+    return needed;
+  }
+
   void apply(const Node& node) {
     Operator application(graph_, node, program_, [this](int id) { return tensor(id); });
     findOperator(node.domain, node.op, graph_.opset(node.domain))(application);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
       if (node.outputs[i] >= 0) tensors_[static_cast<std::size_t>(node.outputs[i])] = application.outputs()[i];
   }
-
-  /// Every output is a buffer of its own: a view, an input, a constant or a value returned twice is copied.
-  void bindOutput(int id) {
-    Tensor tensor = this->tensor(id);
-    const auto whole = [&] {
-      const Buffer& buffer = program_.buffers[static_cast<std::size_t>(tensor.view.buffer)];
-      return buffer.kind == BufferKind::Temporary && isDense(tensor.view) && tensor.view.offset.is(0) &&
-             product(tensor.shape()) == product(buffer.shape);
-    };
-    if (!whole()) {
-      builder_.setOrigin("output " + graph_.value(id).name);
-      tensor = builder_.copy(tensor);
-    }
-    Buffer& buffer = program_.buffers[static_cast<std::size_t>(tensor.view.buffer)];
-    buffer.kind = BufferKind::Output;
-    buffer.name = graph_.value(id).name;
-    buffer.shape = graph_.value(id).shape;
-    program_.outputs.push_back(tensor.view.buffer);
-  }
 };
+
+void bindInputs(Program& program, const Graph& graph, Lowering& lowering) {
+  for (const int input : graph.inputs()) {
+    const Value& value = graph.value(input);
+    const int buffer = program.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
+    program.inputs.push_back(buffer);
+    lowering.bind(input, program.tensor(buffer));
+    for (const Dim& dim : value.shape) dim.collectSymbols(program.symbols);
+  }
+}
+
+/// Every output is a buffer of its own: a view, an input, a constant or a value returned twice is copied.
+void bindOutput(Program& program, const Value& value, Tensor tensor) {
+  const Buffer& source = program.buffers[static_cast<std::size_t>(tensor.view.buffer)];
+  const bool whole = source.kind == BufferKind::Temporary && isDense(tensor.view) && tensor.view.offset.is(0) &&
+                     product(tensor.shape()) == product(source.shape);
+  if (!whole) {
+    Builder builder(program);
+    builder.setOrigin("output " + value.name);
+    tensor = builder.copy(tensor);
+  }
+  Buffer& buffer = program.buffers[static_cast<std::size_t>(tensor.view.buffer)];
+  buffer.kind = BufferKind::Output;
+  buffer.name = value.name;
+  buffer.shape = value.shape;
+  program.outputs.push_back(tensor.view.buffer);
+}
 
 }  // namespace
 
-Program lower(const Graph& graph) { return Lowering(graph).run(); }
+Program lower(const Graph& graph) {
+  Program program;
+  program.name = graph.name();
+  Lowering lowering(program, graph);
+  bindInputs(program, graph, lowering);
+  lowering.run();
+  for (const int output : graph.outputs()) bindOutput(program, graph.value(output), lowering.tensor(output));
+  return program;
+}
+
+std::vector<Tensor> lowerInto(Program& program, const Graph& graph, const std::function<Tensor(int)>& captured) {
+  Lowering lowering(program, graph);
+  for (const int capture : graph.captures()) lowering.bind(capture, captured(capture));
+  lowering.run();
+  std::vector<Tensor> outputs;
+  for (const int output : graph.outputs()) outputs.push_back(lowering.tensor(output));
+  return outputs;
+}
 
 }  // namespace sofie

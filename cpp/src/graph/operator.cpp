@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "sofie/error.hxx"
+#include "sofie/lowering.hxx"
 
 namespace sofie {
 
@@ -102,6 +103,14 @@ std::vector<std::size_t> Operator::axes(const std::string& name, std::size_t i, 
   std::sort(result.begin(), result.end());
   if (std::adjacent_find(result.begin(), result.end()) != result.end()) throw ShapeError("an axis is named twice");
   return result;
+}
+
+std::vector<Tensor> Operator::subgraph(const std::string& name) {
+  Graph inner = *attribute<std::shared_ptr<Graph>>(name);
+  for (const int capture : inner.captures())
+    inner.bindCapture(capture, graph_.value(graph_.idOf(inner.value(capture).name)));
+  inner.analyse();
+  return lowerInto(program(), inner, [&](int capture) { return source_(graph_.idOf(inner.value(capture).name)); });
 }
 
 void Operator::output(std::size_t i, const Tensor& tensor) {

@@ -247,10 +247,20 @@ Tensor Builder::contraction(const Shape& axes, const Shape& reduction, const Exp
   return result;
 }
 
-void Builder::call(std::string routine, std::vector<Tensor> inputs, std::vector<Tensor> outputs,
-                   std::vector<Dim> arguments) {
-  program_.kernels.push_back(
-      {Call{std::move(routine), std::move(inputs), std::move(outputs), std::move(arguments)}, origin_});
+void Builder::call(Call call) { program_.kernels.push_back({std::move(call), origin_}); }
+
+std::vector<Kernel> Builder::recorded(const std::function<void()>& write) {
+  const auto first = static_cast<std::ptrdiff_t>(program_.kernels.size());
+  write();
+  std::vector<Kernel> kernels(program_.kernels.begin() + first, program_.kernels.end());
+  program_.kernels.erase(program_.kernels.begin() + first, program_.kernels.end());
+  return kernels;
+}
+
+void Builder::branch(const Tensor& condition, const std::function<void()>& then,
+                     const std::function<void()>& otherwise) {
+  Region region{condition, recorded(then), recorded(otherwise)};
+  program_.kernels.push_back({std::move(region), origin_});
 }
 
 }  // namespace sofie

@@ -110,6 +110,16 @@ void changeViews(Kernel& kernel, const std::function<void(View&)>& change) {
              kernel.body);
 }
 
+void forEachNest(std::vector<Kernel>& kernels, const std::function<void(Nest&)>& f) {
+  for (Kernel& kernel : kernels) {
+    if (auto* nest = std::get_if<Nest>(&kernel.body)) f(*nest);
+    if (auto* region = std::get_if<Region>(&kernel.body)) {
+      forEachNest(region->then, f);
+      forEachNest(region->otherwise, f);
+    }
+  }
+}
+
 std::string joinOrigins(const std::string& first, const std::string& second) {
   const std::string separator = ", ";
   std::string joined = first;
@@ -183,7 +193,7 @@ std::string text(const Program& program, const Kernel& kernel) {
                           return result;
                         },
                         [&](const Call& call) {
-                          std::string result = "call " + call.routine;
+                          std::string result = "call " + call.routine + " for " + call.items.text() + " items";
                           for (const Tensor& tensor : call.inputs) result += "\n      reads " + text(tensor.view);
                           for (const Tensor& tensor : call.outputs) result += "\n      writes " + text(tensor.view);
                           return result;

@@ -34,8 +34,7 @@ bool dropUnitAxes(Nest& nest) {
 
 bool dropUnitAxes(Program& program) {
   bool changed = false;
-  for (Kernel& kernel : program.kernels)
-    if (auto* nest = std::get_if<Nest>(&kernel.body)) changed = dropUnitAxes(*nest) || changed;
+  forEachNest(program.kernels, [&](Nest& nest) { changed = dropUnitAxes(nest) || changed; });
   return changed;
 }
 

@@ -107,12 +107,10 @@ void mergeAxes(Nest& nest) {
 }  // namespace
 
 void mergeAxes(Program& program) {
-  for (Kernel& kernel : program.kernels) {
-    auto* nest = std::get_if<Nest>(&kernel.body);
-    if (!nest) continue;
-    flatten(*nest);
-    mergeAxes(*nest);
-  }
+  forEachNest(program.kernels, [](Nest& nest) {
+    flatten(nest);
+    mergeAxes(nest);
+  });
 }
 
 }  // namespace sofie

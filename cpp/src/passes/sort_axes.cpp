@@ -53,8 +53,7 @@ void sortAxes(Nest& nest) {
 }  // namespace
 
 void sortAxes(Program& program) {
-  for (Kernel& kernel : program.kernels)
-    if (auto* nest = std::get_if<Nest>(&kernel.body)) sortAxes(*nest);
+  forEachNest(program.kernels, [](Nest& nest) { sortAxes(nest); });
 }
 
 }  // namespace sofie
