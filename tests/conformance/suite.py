@@ -82,9 +82,13 @@ class Case:
 
     def data_sets(self) -> list[tuple[list[Any], list[Any]]]:
         if self.folder is None:
-            return self.data
+            return [(_arrays(inputs), _arrays(outputs)) for inputs, outputs in self.data]
         folders = sorted(self.folder.glob("test_data_set_*"))
         return [(_read(folder, "input"), _read(folder, "output")) for folder in folders]
+
+
+def _arrays(values: list[Any]) -> list[Any]:
+    return [numpy_helper.to_array(v) if isinstance(v, onnx.TensorProto) else v for v in values]
 
 
 def _read(folder: Path, kind: str) -> list[Any]:
@@ -168,8 +172,8 @@ def groups() -> dict[str, list[str]]:
 
 
 @functools.cache
-def _group(names: tuple[str, ...]) -> dict[str, Any]:
-    """Compile a group; a case that cannot be compiled maps to its error."""
+def compile_group(names: tuple[str, ...], target: str = "cpu") -> dict[str, Any]:
+    """Compile a group of cases for a target; a case that cannot be compiled maps to its error."""
     result: dict[str, Any] = {}
     models = {}
     for name in names:
@@ -178,13 +182,13 @@ def _group(names: tuple[str, ...]) -> dict[str, Any]:
         except pysofie.Error as error:
             result[name] = error
     try:
-        sessions = backend.prepare_many(list(models.values()))
+        sessions = backend.prepare_many(list(models.values()), target=target)
     except Exception as error:  # whichever it is: halving finds the case that is at fault
         if len(models) == 1:
             return result | dict.fromkeys(models, error)
         half = len(models) // 2
         parts = (tuple(models)[:half], tuple(models)[half:])
-        return result | _group(parts[0]) | _group(parts[1])
+        return result | compile_group(parts[0], target) | compile_group(parts[1], target)
     return result | dict(zip(models, sessions, strict=True))
 
 
@@ -196,7 +200,7 @@ def prepared(name: str) -> Any:
     Exception
         What stood against it.
     """
-    entry = _group(tuple(groups()[name]))[name]
+    entry = compile_group(tuple(groups()[name]))[name]
     if isinstance(entry, Exception):
         raise entry
     return entry
