@@ -25,6 +25,8 @@ FLAGS = (
     "-fvisibility=hidden",
 )
 _NAMES = ("c++", "g++", "clang++")
+# -fvisibility=hidden leaves the templates of the standard library visible, to be mixed with those of others.
+_EXPORTS = "{ global: pysofie_*; local: *; };"
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,10 @@ class Host:
 
     def build(self, source: Path, library: Path) -> None:
         """Compile; see `Toolchain.build`."""
-        run([*self.command, *self.flags, str(source), "-o", str(library)], source)
+        exports = library.with_suffix(".map")
+        exports.write_text(_EXPORTS)
+        link = f"-Wl,--version-script={exports}"
+        run([*self.command, *self.flags, str(source), link, "-o", str(library)], source)
 
 
 def find(compiler: str | None = None) -> Host:
