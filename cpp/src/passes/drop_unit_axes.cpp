@@ -3,6 +3,16 @@
 namespace sofie {
 namespace {
 
+/// A reduction over one element stores the epilogue of that element; its position is 0.
+void becomeMap(Nest& nest) {
+  const bool position = nest.combiner == Combiner::ArgMinimum || nest.combiner == Combiner::ArgMaximum;
+  const Expr reduced = position ? integer(DType::Int64, 0) : nest.element;
+  nest.element = rewrite(nest.epilogue,
+                         [&](const Expr& node) { return node->op == Op::Accumulator ? reduced : Expr(); });
+  nest.epilogue = Expr();
+  nest.kind = Nest::Kind::Map;
+}
+
 /// Removes the loops of extent 1, whose variable is 0.
 bool dropUnitAxes(Nest& nest) {
   Shape axes, reduction;
@@ -23,10 +33,12 @@ bool dropUnitAxes(Nest& nest) {
   } else {
     keep(nest.reduction, reduction);
   }
-  if (axes.size() == nest.axes.size() && reduction.size() == nest.reduction.size()) return false;
+  const bool single = nest.kind != Nest::Kind::Map && reduction.empty();
+  if (axes.size() == nest.axes.size() && reduction.size() == nest.reduction.size() && !single) return false;
   forEachExpression(nest, [&](Expr& expr) { expr = substitute(expr, variables); });
   nest.axes = axes;
   nest.reduction = reduction;
+  if (single) becomeMap(nest);
   return true;
 }
 
