@@ -1,0 +1,102 @@
+"""Results as a table, as JSON and as a picture."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from .measure import Result
+from .native import Ceilings
+
+
+def _time(nanoseconds: float) -> str:
+    return f"{nanoseconds / 1e3:.3g}"
+
+
+def table(results: Sequence[Result], ceilings: Ceilings) -> Table:
+    """A table for the terminal; times in microseconds."""
+    caption = (
+        f"One thread; microseconds per call. Measured ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, "
+        f"{ceilings.l1:.0f} GB/s from L1, {ceilings.l2:.0f} GB/s from L2."
+    )
+    out = Table(title="pysofie against onnxruntime", caption=caption)
+    out.add_column("model")
+    columns = ("onnxruntime", "p99", "pysofie", "p99", "faster", "in a loop", "GFLOP/s", "of peak")
+    columns += ("from Python", "compile", "cached", "arena", "peak memory", "difference")
+    for column in columns:
+        out.add_column(column, justify="right")
+    for result in results:
+        other, ours = result.latency["onnxruntime"], result.latency["pysofie"]
+        gflops = result.gflops
+        out.add_row(
+            result.model,
+            _time(other.median),
+            _time(other.p99),
+            _time(ours.median),
+            _time(ours.p99),
+            f"[bold]{result.ratio:.1f}x[/]",
+            _time(result.loop),
+            "" if gflops is None else f"{gflops:.0f}",
+            "" if gflops is None else f"{gflops / ceilings.gflops:.0%}",
+            _time(result.latency["pysofie (Python)"].median),
+            f"{result.compile:.2f} s",
+            f"{result.cached * 1e3:.0f} ms",
+            f"{result.arena / 1024:.1f} KiB",
+            " / ".join(f"{result.peak[engine] / 2**20:.1f}" for engine in ("pysofie", "onnxruntime"))
+            + " MiB",
+            f"{result.error:.1e}",
+        )
+    return out
+
+
+def to_json(results: Sequence[Result], ceilings: Ceilings) -> str:
+    """Everything measured, with the machine and the versions."""
+    packages = ("pysofie", "onnxruntime", "numpy")
+    document: dict[str, Any] = {
+        "machine": {"processor": _processor(), "system": platform.platform(), **asdict(ceilings)},
+        "versions": {package: version(package) for package in packages},
+        "results": [{**asdict(result), "ratio": result.ratio, "gflops": result.gflops} for result in results],
+    }
+    return json.dumps(document, indent=2)
+
+
+def plot(results: Sequence[Result], ceilings: Ceilings, path: Path) -> None:
+    """Draw latencies, and the share of the peak, to a file."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 1.2 + 0.6 * len(results)), layout="constrained")
+    times, shares = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
+    names = [result.model for result in results]
+    engines = {"onnxruntime": "#9aa5b1", "pysofie": "#1f6feb"}
+    for offset, (engine, colour) in zip((-0.2, 0.2), engines.items(), strict=True):
+        values = [result.latency[engine].median / 1e3 for result in results]
+        bars = times.barh([i + offset for i in range(len(names))], values, 0.38, label=engine, color=colour)
+        if engine == "pysofie":
+            labels = [f" {result.ratio:.1f}x faster" for result in results]
+            times.bar_label(bars, labels, fontsize=9)
+    times.set(
+        xscale="log", xlabel="median latency [µs], one thread", yticks=range(len(names)), yticklabels=names
+    )
+    times.margins(x=0.25)
+    times.invert_yaxis()
+    times.legend(loc="lower right", frameon=False)
+    share = [0 if result.gflops is None else result.gflops / ceilings.gflops for result in results]
+    shares.barh(range(len(names)), share, 0.5, color=engines["pysofie"])
+    shares.set(xlim=(0, 1), xlabel=f"share of the peak of {ceilings.gflops:.0f} GFLOP/s")
+    shares.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    figure.savefig(path, dpi=150)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
