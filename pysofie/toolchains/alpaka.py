@@ -24,7 +24,7 @@ class Backend:
     tag: str
     definition: str
     compilers: tuple[str, ...] = ("g++", "clang++", "c++")
-    options: tuple[str, ...] = ("-Wall", "-fPIC")
+    options: tuple[str, ...] = ("-fPIC",)
 
     def defines(self) -> list[str]:
         return [f"-DSOFIE_ALPAKA_TAG=alpaka::{self.tag}", f"-D{self.definition}"]
@@ -33,10 +33,10 @@ class Backend:
 BACKENDS = {
     "CpuSerial": Backend("TagCpuSerial", "ALPAKA_ACC_CPU_B_SEQ_T_SEQ_ENABLED"),
     "CpuThreads": Backend(
-        "TagCpuThreads", "ALPAKA_ACC_CPU_B_SEQ_T_THREADS_ENABLED", options=("-Wall", "-fPIC", "-pthread")
+        "TagCpuThreads", "ALPAKA_ACC_CPU_B_SEQ_T_THREADS_ENABLED", options=("-fPIC", "-pthread")
     ),
     "CpuOmp2Blocks": Backend(
-        "TagCpuOmp2Blocks", "ALPAKA_ACC_CPU_B_OMP2_T_SEQ_ENABLED", options=("-Wall", "-fPIC", "-fopenmp")
+        "TagCpuOmp2Blocks", "ALPAKA_ACC_CPU_B_OMP2_T_SEQ_ENABLED", options=("-fPIC", "-fopenmp")
     ),
     "GpuCuda": Backend(
         "TagGpuCudaRt",
@@ -99,13 +99,18 @@ def command(chosen: Backend) -> list[str]:
     return [*compiler, "-std=c++20", "-O3", *chosen.options, *headers, *chosen.defines()]
 
 
-def compile_shared(source: Path, output: Path, options: Sequence[str] = ()) -> None:
-    """Compile an alpaka source to a shared library for the accelerator `PYSOFIE_ALPAKA_BACKEND`.
+def compile_shared(source: Path, library: Path, options: Sequence[str] = ()) -> None:
+    """Compile an alpaka source to a shared library; see `build`."""
+    build(source, library, ["-shared", *options])
+
+
+def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:
+    """Compile an alpaka source to a program, for the accelerator that `PYSOFIE_ALPAKA_BACKEND` names.
 
     Parameters
     ----------
     source, output : pathlib.Path
-        The C++ file and the library to write.
+        The C++ file and the program to write.
     options : sequence of str
         Further options of the compiler, for instance ``-arch=sm_90`` or ``--offload-arch=gfx90a``.
 
@@ -114,4 +119,4 @@ def compile_shared(source: Path, output: Path, options: Sequence[str] = ()) -> N
     CompileError
         If alpaka or the accelerator's compiler is missing, or the compiler refuses the source.
     """
-    run([*command(backend()), "-shared", *options, str(source), "-o", str(output)], source)
+    run([*command(backend()), *options, str(source), "-o", str(output)], source)

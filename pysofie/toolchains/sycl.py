@@ -49,8 +49,13 @@ def _translates(command: Sequence[str]) -> bool:
     return probe.returncode == 0
 
 
-def compile_shared(source: Path, output: Path, options: Sequence[str] = ()) -> None:
-    """Compile a SYCL source to a shared library.
+def compile_shared(source: Path, library: Path, options: Sequence[str] = ()) -> None:
+    """Compile a SYCL source to a shared library; see `build`."""
+    build(source, library, ["-fPIC", "-shared", "-fvisibility=hidden", *options])
+
+
+def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:
+    """Compile a SYCL source to a program.
 
     A SYCL compiler is used where there is one. Without, and only if the environment variable
     `PYSOFIE_SYCL_ROOT` names an environment with the wheels of ``pysofie[sycl]``, the host compiler and
@@ -59,7 +64,7 @@ def compile_shared(source: Path, output: Path, options: Sequence[str] = ()) -> N
     Parameters
     ----------
     source, output : pathlib.Path
-        The C++ file and the library to write.
+        The C++ file and the program to write.
     options : sequence of str
         Further options of the compiler.
 
@@ -68,12 +73,11 @@ def compile_shared(source: Path, output: Path, options: Sequence[str] = ()) -> N
     CompileError
         If there is no SYCL compiler, or it refuses the source.
     """
-    flags = ["-O2", "-fvisibility=hidden", *options]
     command = compiler()
-    if command is None:
-        root = os.environ.get("PYSOFIE_SYCL_ROOT")
-        if not root:
-            raise CompileError(MISSING)
-        sycl_wheels.compile_shared(Path(root), source, output, flags)
+    if command is not None:
+        run([*command, "-std=c++17", "-O2", *options, str(source), "-o", str(output)], source)
         return
-    run([*command, "-std=c++17", "-fPIC", "-shared", *flags, str(source), "-o", str(output)], source)
+    root = os.environ.get("PYSOFIE_SYCL_ROOT")
+    if not root:
+        raise CompileError(MISSING)
+    sycl_wheels.build(Path(root), source, output, ["-O2", *options])

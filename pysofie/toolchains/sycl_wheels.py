@@ -51,17 +51,17 @@ __attribute__((destructor)) static void leave() {{ __sycl_unregister_lib(&binary
 """
 
 
-def compile_shared(root: Path, source: Path, output: Path, options: Sequence[str] = ()) -> None:
-    """Compile a SYCL source to a shared library with the wheels under an environment.
+def build(root: Path, source: Path, output: Path, options: Sequence[str]) -> None:
+    """Compile a SYCL source with the wheels under an environment.
 
     Parameters
     ----------
     root : pathlib.Path
         The environment that holds the wheels (its ``lib`` and ``include``).
     source, output : pathlib.Path
-        The C++ file and the library to write.
+        The C++ file, and the program or (with ``-shared``) library to write.
     options : sequence of str
-        Further options of the host compiler; ``-I``, ``-isystem``, ``-D`` and ``-U`` reach the device
+        Options of the host compiler; ``-I``, ``-isystem``, ``-D`` and ``-U`` reach the device
         compiler too.
 
     Raises
@@ -87,11 +87,11 @@ def compile_shared(root: Path, source: Path, output: Path, options: Sequence[str
         run([*device, *_device_options(root, source, options, integration)], integration)
         wrapper = work / "wrapper.cpp"
         wrapper.write_text(_wrapper_source(sorted(work.glob("*.spv")), vendors))
-        host += [*options, "-c", "-o"]
+        host += [option for option in options if option != "-shared"] + ["-c", "-o"]
         run([*host, "host.o", "-include", str(integration), str(source)], wrapper)
         run([*host, "wrapper.o", str(wrapper)], wrapper)
-        libraries = [option for option in options if option.startswith(("-L", "-l", "-Wl"))]
-        run([*compiler, "-shared", "host.o", "wrapper.o", "-o", str(output), *libraries, *link], wrapper)
+        libraries = [option for option in options if option.startswith(("-L", "-l", "-Wl", "-shared"))]
+        run([*compiler, "host.o", "wrapper.o", "-o", str(output), *libraries, *link], wrapper)
 
 
 def _state(root: Path) -> Path:

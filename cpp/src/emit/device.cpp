@@ -5,7 +5,6 @@
 #include "emit/device_kernel.hxx"
 #include "emit/interface.hxx"
 #include "emit/names.hxx"
-#include "sofie/error.hxx"
 
 namespace sofie {
 namespace {
@@ -31,6 +30,9 @@ class EngineWriter {
     };
   }
 
+  /// The runtime headers of the routines that were written.
+  const std::set<std::string>& routineHeaders() const { return routineHeaders_; }
+
   std::string write() {
     std::string launches;
     for (std::size_t k = 0; k < model_.program.kernels.size(); ++k) launches += profiled(k);
@@ -45,6 +47,7 @@ class EngineWriter {
   DeviceNames names_;
   std::set<int> used_;
   std::string functors_;
+  std::set<std::string> routineHeaders_;
   int functorCount_ = 0;
 
   static std::string pointerName(int buffer) { return "b" + std::to_string(buffer); }
@@ -68,9 +71,7 @@ class EngineWriter {
   std::string launchText(const Kernel& kernel, const std::string& indent) {
     if (const auto* nest = std::get_if<Nest>(&kernel.body)) return nestText(*nest, kernel.origin, indent);
     if (const auto* region = std::get_if<Region>(&kernel.body)) return regionText(*region, indent);
-    throw UnsupportedError("the routine '" + std::get<Call>(kernel.body).routine +
-                           "' is not available on the target '" + target_.name +
-                           "'; compile the model for 'cpu'");
+    return callText(std::get<Call>(kernel.body), kernel.origin, indent);
   }
 
   std::string nestText(const Nest& nest, const std::string& origin, const std::string& indent) {
@@ -78,6 +79,33 @@ class EngineWriter {
     const DeviceKernel kernel = deviceKernel(model_.program, nest, name, names_);
     functors_ += "/// " + commentText(origin) + "\n" + kernel.functor + "\n";
     return indent + kernel.launch + "\n";
+  }
+
+  /// A routine of the runtime, one work item per item.
+  std::string callText(const Call& call, const std::string& origin, const std::string& indent) {
+    routineHeaders_.insert(call.header);
+    const std::string name = "Kernel" + std::to_string(functorCount_++);
+    std::string members, parameters = "item", arguments;
+    int count = 0;
+    const auto add = [&](const std::string& type, const std::string& value) {
+      const std::string member = "a" + std::to_string(count++);
+      members += "  " + type + " " + member + ";\n";
+      parameters += ", " + member;
+      arguments += (arguments.empty() ? "" : ", ") + value;
+    };
+    const auto addTensor = [&](const Tensor& tensor, const std::string& qualifier) {
+      const Dim& offset = tensor.view.offset;
+      add(qualifier + std::string(cppType(tensor.type)) + "*",
+          names_.buffer(tensor.view.buffer) +
+              (offset.is(0) ? "" : " + " + parenthesised(dimText(model_, offset))));
+    };
+    for (const Tensor& tensor : call.inputs) addTensor(tensor, "const ");
+    for (const Tensor& tensor : call.outputs) addTensor(tensor, "");
+    for (const Dim& argument : call.arguments) add("std::int64_t", dimText(model_, argument));
+    functors_ += "/// " + commentText(origin) + "\nstruct " + name + " {\n" + members +
+                 "  SOFIE_FN void operator()(std::int64_t item) const { rt::" + call.routine + "(" +
+                 parameters + "); }\n};\n\n";
+    return indent + "queue_.launch(" + dimText(model_, call.items) + ", " + name + "{" + arguments + "});\n";
   }
 
   std::string regionText(const Region& region, const std::string& indent) {
@@ -177,6 +205,9 @@ class Engine {
     (void)weights;
   }
 
+  Engine(Engine&&) = default;
+  Engine& operator=(Engine&&) = default;
+
   void prepare(const Dims& dims) {
     dims_ = dims;
 )";
@@ -264,7 +295,9 @@ Files renderDevice(const Program& program, const DeviceTarget& target, const Ren
   std::vector<std::string> standard{"<algorithm>", "<cstring>", "<memory>"};
   if (options.profile) standard.emplace_back("<chrono>");
   std::vector<std::string> runtime{"weights.hxx", "arena.hxx", target.runtime};
-  const std::string engine = EngineWriter(model, target).write();
+  EngineWriter writer(model, target);
+  const std::string engine = writer.write();
+  runtime.insert(runtime.end(), writer.routineHeaders().begin(), writer.routineHeaders().end());
   return modelFiles(model, modelHeader(model, standard, runtime, engine));
 }
 
