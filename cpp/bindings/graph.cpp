@@ -1,5 +1,7 @@
 /// \file
 /// The compiler: Graph takes a model's nodes, Program turns an analysed graph into source code.
+#include "sofie/graph.hxx"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
 #include <nanobind/stl/pair.h>
@@ -13,7 +15,6 @@
 
 #include "register.hxx"
 #include "sofie/error.hxx"
-#include "sofie/graph.hxx"
 #include "sofie/lowering.hxx"
 #include "sofie/operator.hxx"
 #include "sofie/passes.hxx"
@@ -27,11 +28,13 @@ using sofie::Program;
 
 namespace {
 
-sofie::Constant constant(const std::string& dtype, const std::vector<std::int64_t>& shape, const nb::bytes& data) {
+sofie::Constant constant(const std::string& dtype, const std::vector<std::int64_t>& shape,
+                         const nb::bytes& data) {
   const sofie::DType type = sofie::parseDType(dtype);
   std::int64_t count = static_cast<std::int64_t>(sofie::sizeOf(type));
   for (const std::int64_t dim : shape)
-    if (dim < 0 || __builtin_mul_overflow(count, dim, &count)) throw sofie::ShapeError("a constant has an absurd shape");
+    if (dim < 0 || __builtin_mul_overflow(count, dim, &count))
+      throw sofie::ShapeError("a constant has an absurd shape");
   if (count != static_cast<std::int64_t>(data.size()))
     throw sofie::InvalidModelError("a constant of " + std::to_string(count) + " bytes comes with " +
                                    std::to_string(data.size()) + " bytes of data");
@@ -133,7 +136,8 @@ nb::dict statistics(const Program& program) {
   return result;
 }
 
-nb::dict renderFiles(const Program& program, const std::string& target, const std::string& weights, bool profile) {
+nb::dict renderFiles(const Program& program, const std::string& target, const std::string& weights,
+                     bool profile) {
   if (weights != "file" && weights != "inline")
     throw sofie::Error("weights must be \"file\" or \"inline\", not \"" + weights + "\"");
   const sofie::RenderOptions options{
@@ -156,9 +160,8 @@ void register_graph(nb::module_& m) {
   nb::class_<Graph>(m, "Graph", "Level 1: a model's nodes over typed values with symbolic dims.")
       .def(
           "__init__",
-          [](Graph* self, const std::string& name, const std::map<std::string, int>& opsets, bool isSubgraph) {
-            new (self) Graph(sofie::identifier(name), opsets, isSubgraph);
-          },
+          [](Graph* self, const std::string& name, const std::map<std::string, int>& opsets,
+             bool isSubgraph) { new (self) Graph(sofie::identifier(name), opsets, isSubgraph); },
           "name"_a, "opsets"_a, "is_subgraph"_a = false)
       .def(
           "add_input",
@@ -174,15 +177,18 @@ void register_graph(nb::module_& m) {
           "symbol"_a, "low"_a, "high"_a, "Limits a symbol; to be called before the inputs that use it.")
       .def(
           "add_initializer",
-          [](Graph& self, const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& dims,
+          [](Graph& self, const std::string& name, const std::string& dtype,
+             const std::vector<std::int64_t>& dims,
              const nb::bytes& data) { self.addInitializer(name, constant(dtype, dims, data)); },
           "name"_a, "dtype"_a, "shape"_a, "data"_a)
       .def(
           "add_node",
           [](Graph& self, const std::string& op, const std::string& domain, const std::string& name,
-             const std::vector<std::string>& inputs, const std::vector<std::string>& outputs, const nb::dict& values) {
+             const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
+             const nb::dict& values) {
             std::map<std::string, sofie::Attribute> attributes;
-            for (const auto [key, value] : values) attributes.emplace(nb::cast<std::string>(key), attribute(value));
+            for (const auto [key, value] : values)
+              attributes.emplace(nb::cast<std::string>(key), attribute(value));
             self.addNode(op, domain, name, inputs, outputs, std::move(attributes));
           },
           "op_type"_a, "domain"_a, "name"_a, "inputs"_a, "outputs"_a, "attributes"_a)
@@ -209,7 +215,8 @@ void register_graph(nb::module_& m) {
       "operators",
       [] {
         std::vector<std::tuple<std::string, std::string, int>> result;
-        for (const auto& entry : sofie::registeredOperators()) result.emplace_back(entry.domain, entry.name, entry.since);
+        for (const auto& entry : sofie::registeredOperators())
+          result.emplace_back(entry.domain, entry.name, entry.since);
         return result;
       },
       "Domain, name and first opset of every operator rule.");

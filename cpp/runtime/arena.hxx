@@ -1,6 +1,6 @@
 /// @file
-/// Placement of the intermediate tensors in one arena: used when code is generated and, for dynamic models, when a
-/// session is prepared for new sizes.
+/// Placement of the intermediate tensors in one arena: used when code is generated and, for dynamic models,
+/// when a session is prepared for new sizes.
 #ifndef SOFIE_RUNTIME_ARENA_HXX
 #define SOFIE_RUNTIME_ARENA_HXX
 
@@ -19,8 +19,9 @@ struct Block {
 
 inline std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// Gives every block an offset, a multiple of 64 bytes, so that blocks alive together do not overlap: the largest blocks
-/// first, each in the lowest gap that fits. `order` is scratch for `count` numbers. Allocates nothing.
+/// Gives every block an offset, a multiple of 64 bytes, so that blocks alive together do not overlap: the
+/// largest blocks first, each in the lowest gap that fits. `order` is scratch for `count` numbers. Allocates
+/// nothing.
 /// \return the bytes of the arena
 inline std::int64_t place_blocks(Block* blocks, int count, int* order) {
   for (int i = 0; i < count; ++i) {

@@ -154,6 +154,10 @@ constexpr int rows_per_tile(std::int64_t extent, int most) {
 
 template <class... Axes>
 struct Innermost;
+template <>
+struct Innermost<Nest<>> {  // sums of one term
+  using type = Axis<Fixed<1>, Fixed<1>>;
+};
 template <class Only>
 struct Innermost<Nest<Only>> {
   using type = Only;

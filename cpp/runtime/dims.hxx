@@ -9,11 +9,13 @@
 
 namespace sofie_runtime {
 
-/// \throws std::invalid_argument when a symbolic dimension is outside the bounds that the model was compiled for
+/// \throws std::invalid_argument when a symbolic dimension is outside the bounds that the model was compiled
+/// for
 inline void check_dim(const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
   if (low <= value && value <= high) return;
   throw std::invalid_argument("the dimension '" + std::string(name) + "' is " + std::to_string(value) +
-                              ", but the model was compiled for " + std::to_string(low) + " to " + std::to_string(high));
+                              ", but the model was compiled for " + std::to_string(low) + " to " +
+                              std::to_string(high));
 }
 
 }  // namespace sofie_runtime

@@ -1,8 +1,9 @@
 /// @file
 /// Loops of the CPU target over one contiguous axis, a vector at a time.
 ///
-/// A body is a generic callable body(Lane<V>, i) that handles elements i, i + 1, ... of V's lanes; V is a vector of T or,
-/// at the end of the axis, a narrower one and at last T itself. So generated code writes every body once.
+/// A body is a generic callable body(Lane<V>, i) that handles elements i, i + 1, ... of V's lanes; V is a
+/// vector of T or, at the end of the axis, a narrower one and at last T itself. So generated code writes
+/// every body once.
 #ifndef SOFIE_RUNTIME_LOOPS_HXX
 #define SOFIE_RUNTIME_LOOPS_HXX
 
@@ -74,8 +75,8 @@ struct Product {
 };
 struct Minimum {
   template <class T>
-  static constexpr T identity =
-      std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity() : std::numeric_limits<T>::max();
+  static constexpr T identity = std::numeric_limits<T>::has_infinity ? std::numeric_limits<T>::infinity()
+                                                                     : std::numeric_limits<T>::max();
   template <class V>
   SOFIE_INLINE V operator()(V a, V b) const {
     return minimum(a, b);
@@ -83,8 +84,8 @@ struct Minimum {
 };
 struct Maximum {
   template <class T>
-  static constexpr T identity =
-      std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  static constexpr T identity = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity()
+                                                                     : std::numeric_limits<T>::lowest();
   template <class V>
   SOFIE_INLINE V operator()(V a, V b) const {
     return maximum(a, b);

@@ -16,9 +16,10 @@ SOFIE_FN bool comes_before(T a, T b, bool largest) {
   return largest ? a > b : a < b;
 }
 
-/// ONNX TopK of row `item`: its first `count` elements in descending (or ascending) order with their positions; of
-/// equal elements the one with the lower position comes first. Keeps the best so far in order and inserts into them,
-/// so a row of n random elements costs n comparisons and about count * log(n / count) insertions.
+/// ONNX TopK of row `item`: its first `count` elements in descending (or ascending) order with their
+/// positions; of equal elements the one with the lower position comes first. Keeps the best so far in order
+/// and inserts into them, so a row of n random elements costs n comparisons and about count * log(n / count)
+/// insertions.
 template <class T>
 SOFIE_FN void top_k(std::int64_t item, const T* rows, T* values, std::int64_t* positions, std::int64_t n,
                     std::int64_t count, std::int64_t largest) {

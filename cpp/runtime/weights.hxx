@@ -1,8 +1,8 @@
 /// @file
 /// The weights file of a compiled model, and its only copy in a process.
 ///
-/// Layout, little-endian: 8 bytes of magic, format version (uint32), reserved (uint32), bytes of payload (uint64), checksum of
-/// the payload (uint64), 32 bytes of zeros, payload.
+/// Layout, little-endian: 8 bytes of magic, format version (uint32), reserved (uint32), bytes of payload
+/// (uint64), checksum of the payload (uint64), 32 bytes of zeros, payload.
 #ifndef SOFIE_RUNTIME_WEIGHTS_HXX
 #define SOFIE_RUNTIME_WEIGHTS_HXX
 
@@ -49,7 +49,8 @@ class AlignedBytes {
  public:
   AlignedBytes() = default;
   explicit AlignedBytes(std::size_t size)
-      : data_(static_cast<unsigned char*>(::operator new(size ? size : 1, std::align_val_t(64)))), size_(size) {}
+      : data_(static_cast<unsigned char*>(::operator new(size ? size : 1, std::align_val_t(64)))),
+        size_(size) {}
   unsigned char* data() const { return data_.get(); }
   std::size_t size() const { return size_; }
 

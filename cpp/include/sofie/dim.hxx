@@ -16,7 +16,8 @@ struct Bounds {
 };
 
 /// An integer expression over named symbols: a polynomial whose atoms are symbols and
-/// floor divisions, remainders, minima and maxima of other dims. Canonical, so that equal polynomials compare equal.
+/// floor divisions, remainders, minima and maxima of other dims. Canonical, so that equal polynomials compare
+/// equal.
 class Dim {
  public:
   struct Atom;

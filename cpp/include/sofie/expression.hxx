@@ -40,7 +40,8 @@ enum class Op : std::uint8_t {
   // structure
   Cast,
   Select,        ///< condition ? first : second; only the chosen side may be loaded
-  CheckedIndex,  ///< an index that comes from data: (index, extent); negative counts from the end, a fault if outside
+  CheckedIndex,  ///< an index that comes from data: (index, extent); negative counts from the end, a fault if
+                 ///< outside
   // unary
   Neg,
   Abs,
@@ -125,8 +126,8 @@ class Expr {
 struct ExprNode {
   Op op;
   DType type;
-  std::vector<Expr> args;  ///< operands; of a Load the indices, one per axis of the view
-  double real = 0;         ///< of a floating Constant
+  std::vector<Expr> args;    ///< operands; of a Load the indices, one per axis of the view
+  double real = 0;           ///< of a floating Constant
   std::int64_t integer = 0;  ///< of an integer or bool Constant; the number of an Index
   Dim dim;                   ///< of an Extent
   View view;                 ///< of a Load

@@ -13,8 +13,9 @@ namespace sofie {
 class Graph;
 
 /// Value of a node's attribute: as ONNX has them.
-using Attribute = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>,
-                               std::vector<std::string>, Constant, std::shared_ptr<Graph>>;
+using Attribute =
+    std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>,
+                 std::vector<std::string>, Constant, std::shared_ptr<Graph>>;
 
 /// A tensor between nodes.
 struct Value {

@@ -19,7 +19,8 @@ struct Contents {
 /// \param program  the kernels; its Constant buffers are known
 /// \param known    contents of further buffers, by buffer (may be shorter than the list of buffers)
 /// \param result   the tensor wanted
-/// \return its elements as numbers where every buffer read is numeric, as dims where symbolic sizes enter; empty when
+/// \return its elements as numbers where every buffer read is numeric, as dims where symbolic sizes enter;
+/// empty when
 ///         something that is read is unknown or a decision depends on a symbol.
 Contents interpret(const Program& program, const std::vector<Contents>& known, const Tensor& result);
 

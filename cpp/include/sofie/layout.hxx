@@ -3,8 +3,8 @@
 
 namespace sofie {
 
-/// Lays intermediate images out with their channel as the fastest axis, so that vectors run along channels: of what
-/// convolutions write and of what pooling, activations and padding make of it.
+/// Lays intermediate images out with their channel as the fastest axis, so that vectors run along channels:
+/// of what convolutions write and of what pooling, activations and padding make of it.
 void channelsLast(Program& program);
 
 /// Orders the loops of every nest so that the innermost ones move least in memory.

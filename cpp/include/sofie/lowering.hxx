@@ -7,12 +7,14 @@
 
 namespace sofie {
 
-/// Turns an analysed graph into kernels. Nodes that no output needs and values known at generation time make none.
+/// Turns an analysed graph into kernels. Nodes that no output needs and values known at generation time make
+/// none.
 Program lower(const Graph& graph);
 
 /// Writes the kernels of a subgraph into a program.
 /// \param captured  gives the tensor of a captured value
 /// \return the subgraph's outputs
-std::vector<Tensor> lowerInto(Program& program, const Graph& graph, const std::function<Tensor(int)>& captured);
+std::vector<Tensor> lowerInto(Program& program, const Graph& graph,
+                              const std::function<Tensor(int)>& captured);
 
 }  // namespace sofie

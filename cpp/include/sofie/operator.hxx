@@ -9,10 +9,11 @@
 
 namespace sofie {
 
-/// One application of an operator: its inputs and attributes on one side, the vocabulary of kernels on the other.
+/// One application of an operator: its inputs and attributes on one side, the vocabulary of kernels on the
+/// other.
 ///
-/// An operator's rule reads inputs, writes kernels and sets outputs. The same rule gives shapes (from the outputs' views),
-/// folded constants (its kernels are interpreted) and code.
+/// An operator's rule reads inputs, writes kernels and sets outputs. The same rule gives shapes (from the
+/// outputs' views), folded constants (its kernels are interpreted) and code.
 class Operator : public Builder {
  public:
   using Source = std::function<Tensor(int value)>;
@@ -27,7 +28,8 @@ class Operator : public Builder {
   /// \throws InvalidModelError when the input is absent.
   Tensor input(std::size_t i);
   std::optional<Tensor> optionalInput(std::size_t i);
-  /// The integer elements of an input, as dims. \throws UnsupportedError when they are not known at generation time.
+  /// The integer elements of an input, as dims. \throws UnsupportedError when they are not known at
+  /// generation time.
   std::vector<Dim> dimsOf(std::size_t i) const;
   /// The same, as numbers.
   std::vector<std::int64_t> integersOf(std::size_t i) const;

@@ -11,12 +11,12 @@ struct Slot {
   Dim bytes;
   int first = 0;
   int last = 0;
-  std::vector<int> buffers;      ///< several when a kernel works in place
-  std::int64_t offset = 0;       ///< when the plan is static
+  std::vector<int> buffers;  ///< several when a kernel works in place
+  std::int64_t offset = 0;   ///< when the plan is static
 };
 
-/// Where the temporaries lie. Static when every size is known or bounded; else offsets are computed when a session is
-/// prepared, by the same placement (runtime/arena.hxx).
+/// Where the temporaries lie. Static when every size is known or bounded; else offsets are computed when a
+/// session is prepared, by the same placement (runtime/arena.hxx).
 struct Plan {
   std::vector<Slot> slots;
   std::vector<int> slotOf;  ///< slot of each buffer, -1 for those outside of the arena

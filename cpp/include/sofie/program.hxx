@@ -17,8 +17,10 @@ std::string_view combinerName(Combiner combiner);
 ///
 /// Loop variables 0 .. axes.size()-1 run over the axes, the following ones over the reduction.
 /// - Map: `element` is stored.
-/// - Reduce: `element` is combined over the reduction; `epilogue`, an expression of the Accumulator, is stored.
-///   With an Arg combiner the accumulator is the int64 position in the flattened reduction of the first extreme element.
+/// - Reduce: `element` is combined over the reduction; `epilogue`, an expression of the Accumulator, is
+/// stored.
+///   With an Arg combiner the accumulator is the int64 position in the flattened reduction of the first
+///   extreme element.
 /// - Contraction: a Reduce by Sum whose element is the product of two Loads at affine addresses.
 struct Nest {
   enum class Kind : std::uint8_t { Map, Reduce, Contraction };
@@ -50,9 +52,9 @@ struct Region {
 /// A routine of the runtime, called for every item in [0, items):
 /// routine(item, pointers to the dense inputs, pointers to the dense outputs, arguments as int64).
 struct Call {
-  std::string header;   ///< the runtime header that holds it
+  std::string header;  ///< the runtime header that holds it
   std::string routine;
-  Dim items;            ///< independent of each other
+  Dim items;  ///< independent of each other
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
   std::vector<Dim> arguments;

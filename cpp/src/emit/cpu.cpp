@@ -67,13 +67,15 @@ class CpuRenderer {
   bool isShared(const Usage& usage, int id) const {
     const int slot = model_.plan.slotOf[static_cast<std::size_t>(id)];
     for (const int other : usage.buffers)
-      if (other != id && slot >= 0 && model_.plan.slotOf[static_cast<std::size_t>(other)] == slot) return true;
+      if (other != id && slot >= 0 && model_.plan.slotOf[static_cast<std::size_t>(other)] == slot)
+        return true;
     return false;
   }
 
   std::string body(const Nest& nest) const {
     const auto product = products_.find(&nest);
-    return product == products_.end() ? cpuLoops(model_, nest) : cpuContraction(model_, nest, product->second);
+    return product == products_.end() ? cpuLoops(model_, nest)
+                                      : cpuContraction(model_, nest, product->second);
   }
 
   /// Calls the routine for one item after the other.
@@ -81,13 +83,15 @@ class CpuRenderer {
     std::string arguments = "item";
     const auto add = [&](const Tensor& tensor) {
       const std::string offset = dimText(model_, tensor.view.offset);
-      arguments += ", " + bufferName(tensor.view.buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
+      arguments +=
+          ", " + bufferName(tensor.view.buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
     };
     for (const Tensor& tensor : call.inputs) add(tensor);
     for (const Tensor& tensor : call.outputs) add(tensor);
-    for (const Dim& argument : call.arguments) arguments += ", std::int64_t(" + dimText(model_, argument) + ")";
-    return "  for (std::int64_t item = 0; item < " + dimText(model_, call.items) + "; ++item) rt::" + call.routine +
-           "(" + arguments + ");\n";
+    for (const Dim& argument : call.arguments)
+      arguments += ", std::int64_t(" + dimText(model_, argument) + ")";
+    return "  for (std::int64_t item = 0; item < " + dimText(model_, call.items) +
+           "; ++item) rt::" + call.routine + "(" + arguments + ");\n";
   }
 
   std::string parameters(const Usage& usage) const {
@@ -109,8 +113,8 @@ class CpuRenderer {
     const std::string inside = nest ? body(*nest) : body(std::get<Call>(kernel.body));
     const Usage used = usage(kernel, inside);
     const std::string name = "kernel" + std::to_string(functionCount_++);
-    functions_ += "// " + commentText(kernel.origin) + "\nstatic inline void " + name + "(" + parameters(used) +
-                  ") noexcept {\n" + inside + "}\n\n";
+    functions_ += "// " + commentText(kernel.origin) + "\nstatic inline void " + name + "(" +
+                  parameters(used) + ") noexcept {\n" + inside + "}\n\n";
     std::string arguments;
     const auto add = [&](const std::string& item) { arguments += (arguments.empty() ? "" : ", ") + item; };
     for (const int id : used.buffers) add(place(id));
@@ -137,12 +141,16 @@ class CpuRenderer {
       return std::to_string(std::find(list.begin(), list.end(), wanted) - list.begin());
     };
     switch (buffer.kind) {
-      case BufferKind::Input: return "static_cast<const " + type + "*>(inputs[" + ioIndex(program_.inputs, id) + "])";
-      case BufferKind::Output: return "static_cast<" + type + "*>(outputs[" + ioIndex(program_.outputs, id) + "])";
+      case BufferKind::Input:
+        return "static_cast<const " + type + "*>(inputs[" + ioIndex(program_.inputs, id) + "])";
+      case BufferKind::Output:
+        return "static_cast<" + type + "*>(outputs[" + ioIndex(program_.outputs, id) + "])";
       case BufferKind::Constant:
         if (model_.isInline()) return "w" + std::to_string(id);
-        return "reinterpret_cast<const " + type + "*>(weights + " + std::to_string(model_.weightOffset[position]) + ")";
-      case BufferKind::Temporary: break;
+        return "reinterpret_cast<const " + type + "*>(weights + " +
+               std::to_string(model_.weightOffset[position]) + ")";
+      case BufferKind::Temporary:
+        break;
     }
     const int slot = model_.plan.slotOf[position];
     const Slot& where = model_.plan.slots[static_cast<std::size_t>(slot)];
@@ -155,12 +163,16 @@ class CpuRenderer {
 
   std::string engine() const {
     const bool hasArena = !model_.plan.slots.empty();
-    std::string text = "/// Runs the kernels on one thread; the weights are shared by all engines of the process.\nstruct Engine {\n";
+    std::string text =
+        "/// Runs the kernels on one thread; the weights are shared by all engines of the process.\nstruct "
+        "Engine {\n";
     text += engineConstructor(hasArena) + enginePrepare(hasArena) + engineRun(hasArena);
-    text += "  std::size_t arena_bytes() const { return " + std::string(hasArena ? "arena_.size()" : "0") + "; }\n";
+    text += "  std::size_t arena_bytes() const { return " + std::string(hasArena ? "arena_.size()" : "0") +
+            "; }\n";
     if (model_.options.profile && !calls_.empty()) {
       const std::string count = std::to_string(calls_.size());
-      text += "\n  std::uint64_t nanoseconds[" + count + "] = {};\n  std::uint64_t calls[" + count + "] = {};\n";
+      text +=
+          "\n  std::uint64_t nanoseconds[" + count + "] = {};\n  std::uint64_t calls[" + count + "] = {};\n";
     }
     text += "\n private:\n";
     if (usesWeights()) text += "  std::shared_ptr<const rt::AlignedBytes> weights_;\n";
@@ -191,7 +203,8 @@ class CpuRenderer {
 
   std::string engineRun(bool hasArena) const {
     std::string text =
-        "  int run([[maybe_unused]] const void* const* inputs, [[maybe_unused]] void* const* outputs) noexcept {\n";
+        "  int run([[maybe_unused]] const void* const* inputs, [[maybe_unused]] void* const* outputs) "
+        "noexcept {\n";
     if (usesWeights()) text += "    const unsigned char* const weights = weights_->data();\n";
     if (hasArena) text += "    unsigned char* const arena = arena_.data();\n";
     text += "    std::int32_t fault = 0;\n";
@@ -205,13 +218,17 @@ class CpuRenderer {
     return "    {\n      const auto start = std::chrono::steady_clock::now();\n      " + calls_[k] +
            "\n      nanoseconds[" + id +
            "] += static_cast<std::uint64_t>(\n          "
-           "std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - start).count());\n"
-           "      ++calls[" + id + "];\n    }\n";
+           "std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - "
+           "start).count());\n"
+           "      ++calls[" +
+           id + "];\n    }\n";
   }
 };
 
 }  // namespace
 
-Files renderCpu(const Program& program, const RenderOptions& options) { return CpuRenderer(program, options).render(); }
+Files renderCpu(const Program& program, const RenderOptions& options) {
+  return CpuRenderer(program, options).render();
+}
 
 }  // namespace sofie

@@ -10,8 +10,10 @@ namespace {
 
 Dim stepOf(const Affine& form, int variable) { return form.strides[static_cast<std::size_t>(variable)]; }
 
-/// Sorts the loops into batch, rows, columns and depth. nullopt when the operands leave no column to run along.
-std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const Affine& right, bool constantRight) {
+/// Sorts the loops into batch, rows, columns and depth. nullopt when the operands leave no column to run
+/// along.
+std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const Affine& right,
+                                    bool constantRight) {
   CpuProduct product;
   product.left = left;
   product.right = right;
@@ -20,7 +22,8 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
     const bool moves = !stepOf(left, v).is(0), turns = !stepOf(right, v).is(0);
     (turns && !moves ? columns : turns ? product.batch : product.rows).push_back(v);
   }
-  for (std::size_t v = nest.axes.size(); v < nest.variables(); ++v) product.depth.push_back(static_cast<int>(v));
+  for (std::size_t v = nest.axes.size(); v < nest.variables(); ++v)
+    product.depth.push_back(static_cast<int>(v));
   const auto store = address(nest.target, nest.targetIndex, nest.variables());
   if (!store) return std::nullopt;
   // One loop becomes the columns: the one that is stored contiguously, or else the longest.
@@ -42,10 +45,12 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
   }
   // Tiles run along the last row axis: a long one, known if possible, for an unknown one may be short.
   const auto length = [&](int v) { return extentOf(nest, v).value().value_or(4); };
-  std::stable_sort(product.rows.begin(), product.rows.end(), [&](int a, int b) { return length(a) < length(b); });
+  std::stable_sort(product.rows.begin(), product.rows.end(),
+                   [&](int a, int b) { return length(a) < length(b); });
   // Along the depth the left operand is read with the smallest step innermost.
   const auto step = [&](int v) { return stepOf(left, v).value().value_or(std::int64_t(1) << 40); };
-  std::stable_sort(product.depth.begin(), product.depth.end(), [&](int a, int b) { return step(a) > step(b); });
+  std::stable_sort(product.depth.begin(), product.depth.end(),
+                   [&](int a, int b) { return step(a) > step(b); });
   return product;
 }
 
@@ -59,7 +64,8 @@ std::optional<Dim> uniformStep(const Nest& nest, const CpuProduct& product) {
 }
 
 bool isStatic(const Nest& nest, const std::vector<int>& variables) {
-  return std::all_of(variables.begin(), variables.end(), [&](int v) { return extentOf(nest, v).isConstant(); });
+  return std::all_of(variables.begin(), variables.end(),
+                     [&](int v) { return extentOf(nest, v).isConstant(); });
 }
 
 std::int64_t staticProduct(const Nest& nest, const std::vector<int>& variables) {
@@ -68,11 +74,13 @@ std::int64_t staticProduct(const Nest& nest, const std::vector<int>& variables) 
   return total;
 }
 
-std::optional<CpuProduct> productOf(const Program& program, const Nest& nest, const Expr& left, const Expr& right) {
+std::optional<CpuProduct> productOf(const Program& program, const Nest& nest, const Expr& left,
+                                    const Expr& right) {
   const auto leftForm = address(left->view, left->args, nest.variables());
   const auto rightForm = address(right->view, right->args, nest.variables());
   if (!leftForm || !rightForm) return std::nullopt;
-  const bool constant = program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
+  const bool constant =
+      program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
   auto product = sortLoops(nest, *leftForm, *rightForm, constant);
   if (!product) return std::nullopt;
   product->leftBuffer = left->view.buffer;
@@ -94,10 +102,12 @@ class ContractionWriter {
   std::string write() {
     for (const int v : product_.batch) {
       const std::string name = "i" + std::to_string(v);
-      block_.open("for (std::int64_t " + name + " = 0; " + name + " < " + dim(extentOf(nest_, v)) + "; ++" + name + ")");
+      block_.open("for (std::int64_t " + name + " = 0; " + name + " < " + dim(extentOf(nest_, v)) + "; ++" +
+                  name + ")");
     }
-    block_.line("const auto epilogue = [&](auto sum, [[maybe_unused]] auto row, [[maybe_unused]] std::int64_t " + column() +
-                ", [[maybe_unused]] auto count) __attribute__((always_inline)) {");
+    block_.line(
+        "const auto epilogue = [&](auto sum, [[maybe_unused]] auto row, [[maybe_unused]] std::int64_t " +
+        column() + ", [[maybe_unused]] auto count) __attribute__((always_inline)) {");
     epilogue();
     block_.line("};");
     block_.line("rt::contract(" + left() + ", " + rows() + ",");
@@ -114,14 +124,17 @@ class ContractionWriter {
   Block block_{1};
 
   std::string dim(const Dim& value) const { return dimText(model_, value); }
-  std::string column() const { return product_.column < 0 ? "column" : "i" + std::to_string(product_.column); }
+  std::string column() const {
+    return product_.column < 0 ? "column" : "i" + std::to_string(product_.column);
+  }
 
   /// "axis<extent, step>()", with what is known at run time as arguments.
   std::string axisText(const Dim& extent, const Dim& step) const {
     const auto part = [&](const Dim& value) {
       return value.isConstant() ? "rt::Fixed<" + value.text() + ">{}" : "std::int64_t(" + dim(value) + ")";
     };
-    if (extent.isConstant() && step.isConstant()) return "rt::axis<" + extent.text() + ", " + step.text() + ">()";
+    if (extent.isConstant() && step.isConstant())
+      return "rt::axis<" + extent.text() + ", " + step.text() + ">()";
     return "rt::axis(" + part(extent) + ", " + part(step) + ")";
   }
 
@@ -162,10 +175,12 @@ class ContractionWriter {
     if (product_.packed) {
       std::string piece;
       for (const int v : product_.batch) {
-        const std::string outer = piece.empty() ? "" : "(" + piece + ") * " + extentOf(nest_, v).text() + " + ";
+        const std::string outer =
+            piece.empty() ? "" : "(" + piece + ") * " + extentOf(nest_, v).text() + " + ";
         piece = outer + "i" + std::to_string(v);
       }
-      const std::string offset = piece.empty() ? "" : " + (" + piece + ") * " + std::to_string(product_.pieceElements);
+      const std::string offset =
+          piece.empty() ? "" : " + (" + piece + ") * " + std::to_string(product_.pieceElements);
       return "rt::Packed<" + type + ", " + columns + ", " + std::to_string(product_.panel) + ">{" +
              names_.buffer(product_.rightBuffer) + offset + "}";
     }
@@ -173,8 +188,8 @@ class ContractionWriter {
     const auto part = [&](const Dim& value) {
       return value.isConstant() ? "rt::Fixed<" + value.text() + ">{}" : "std::int64_t(" + dim(value) + ")";
     };
-    return "rt::rows(" + origin(product_.rightBuffer, product_.right) + ", " + part(extentOf(nest_, product_.column)) +
-           ", " + part(step) + ")";
+    return "rt::rows(" + origin(product_.rightBuffer, product_.right) + ", " +
+           part(extentOf(nest_, product_.column)) + ", " + part(step) + ")";
   }
 
   void nameRows() {
@@ -197,8 +212,10 @@ class ContractionWriter {
       const auto store = address(nest_.target, nest_.targetIndex, nest_.variables());
       const std::string place = writer.address(nest_.target, nest_.targetIndex);
       block_.statements(writer.takeStatements());
-      block_.line("  " + writer.store(names_.buffer(nest_.target.buffer) + " + " + parenthesised(place),
-                                      dim(stepOf(*store, lane)), nest_.epilogue.type(), value) + ";");
+      block_.line("  " +
+                  writer.store(names_.buffer(nest_.target.buffer) + " + " + parenthesised(place),
+                               dim(stepOf(*store, lane)), nest_.epilogue.type(), value) +
+                  ";");
     } else {
       epilogueByElement();
     }
@@ -213,7 +230,8 @@ class ContractionWriter {
       names.variable = [this](int v) { return v == product_.column ? "column" : "i" + std::to_string(v); };
       block_.line("    const std::int64_t column = " + name + " + element;");
     }
-    block_.line("    const " + std::string(cppType(nest_.element.type())) + " accumulator = rt::lane_of(sum, element);");
+    block_.line("    const " + std::string(cppType(nest_.element.type())) +
+                " accumulator = rt::lane_of(sum, element);");
     ScalarWriter writer(names, nest_.variables(), block_.indent() + "    ");
     const std::string value = writer.value(nest_.epilogue);
     const std::string place = writer.address(nest_.target, nest_.targetIndex);
@@ -229,7 +247,8 @@ class OperandReader {
   OperandReader(const Nest& nest, const Affine& form, const Constant& constant)
       : nest_(nest), form_(form), constant_(constant) {}
 
-  /// The element where the loops of `variables`, seen as one loop, stand at `position`, added to a base address.
+  /// The element where the loops of `variables`, seen as one loop, stand at `position`, added to a base
+  /// address.
   std::int64_t offset(const std::vector<int>& variables, std::int64_t position) const {
     std::int64_t result = 0;
     for (std::size_t i = variables.size(); i-- > 0;) {
@@ -283,8 +302,10 @@ void packWeights(Program& program, Nest& nest, CpuProduct& product) {
                           });
     }
   });
-  const Tensor tensor = Builder(program).constant(
-      {weights.type, {pieces * product.pieceElements}, std::make_shared<const std::vector<std::byte>>(std::move(bytes))});
+  const Tensor tensor =
+      Builder(program).constant({weights.type,
+                                 {pieces * product.pieceElements},
+                                 std::make_shared<const std::vector<std::byte>>(std::move(bytes))});
   const Expr placeholder = load(tensor, {integer(DType::Int64, 0)});
   const bool rightFirst = nest.element->args[0]->view.buffer == product.rightBuffer;
   const Expr other = nest.element->args[rightFirst ? 1 : 0];

@@ -24,9 +24,10 @@ class LoopWriter {
   std::string write() {
     const bool isMap = nest_.kind == Nest::Kind::Map;
     const auto outer = bestLane(0, nest_.axes.size(), [&](int lane) { return outputLaneType(lane); });
-    const auto inner = isMap || isArg(nest_.combiner)
-                           ? std::nullopt
-                           : bestLane(nest_.axes.size(), nest_.variables(), [&](int lane) { return innerLaneType(lane); });
+    const auto inner =
+        isMap || isArg(nest_.combiner)
+            ? std::nullopt
+            : bestLane(nest_.axes.size(), nest_.variables(), [&](int lane) { return innerLaneType(lane); });
     if (outer && (!inner || outer->score >= inner->score)) {
       alongOutput(*outer);
     } else if (inner) {
@@ -53,7 +54,8 @@ class LoopWriter {
 
   std::string loopHead(int variable) const {
     const std::string name = variableName(variable);
-    return "for (std::int64_t " + name + " = 0; " + name + " < " + dim(extentOf(nest_, variable)) + "; ++" + name + ")";
+    return "for (std::int64_t " + name + " = 0; " + name + " < " + dim(extentOf(nest_, variable)) + "; ++" +
+           name + ")";
   }
 
   /// The output axes but `lane`, the one with the smallest steps in memory last.
@@ -98,12 +100,15 @@ class LoopWriter {
     return isFloat(nest_.element.type()) ? type : std::nullopt;
   }
 
-  /// How well vectors along a loop suit the addresses: consecutive elements count for it, scattered ones against.
+  /// How well vectors along a loop suit the addresses: consecutive elements count for it, scattered ones
+  /// against.
   int suitability(int lane) const {
     int score = 0;
     const auto count = [&](const Dim& stride) {
-      if (stride.is(1)) score += 2;
-      else if (!stride.is(0)) score -= 3;
+      if (stride.is(1))
+        score += 2;
+      else if (!stride.is(0))
+        score -= 3;
     };
     if (lane < static_cast<int>(nest_.axes.size())) count(storeStride(lane));
     forEachExpression(nest_, [&](const Expr& expr) {
@@ -135,13 +140,15 @@ class LoopWriter {
   }
 
   std::string targetPointer(ScalarWriter& writer) const {
-    return names_.buffer(nest_.target.buffer) + " + " + parenthesised(writer.address(nest_.target, nest_.targetIndex));
+    return names_.buffer(nest_.target.buffer) + " + " +
+           parenthesised(writer.address(nest_.target, nest_.targetIndex));
   }
 
   std::string laneLoop(const Lane& lane) const {
     const Dim& extent = extentOf(nest_, lane.variable);
     const std::string type(cppType(lane.type));
-    const std::string body = "[&](auto lane, std::int64_t " + variableName(lane.variable) + ") __attribute__((always_inline))";
+    const std::string body =
+        "[&](auto lane, std::int64_t " + variableName(lane.variable) + ") __attribute__((always_inline))";
     if (extent.isConstant()) return "rt::for_lanes<" + type + ", " + extent.text() + ">(" + body;
     return "rt::for_lanes<" + type + ">(" + dim(extent) + ", " + body;
   }
@@ -233,7 +240,8 @@ class LoopWriter {
     const std::string term = writer.value(nest_.element);
     block_.statements(writer.takeStatements());
     if (arg) {
-      const char* better = nest_.combiner == Combiner::ArgMaximum ? "rt::better_maximum" : "rt::better_minimum";
+      const char* better =
+          nest_.combiner == Combiner::ArgMaximum ? "rt::better_maximum" : "rt::better_minimum";
       block_.line("const " + type + " candidate = " + term + ";");
       block_.open("if (position == 0 || " + std::string(better) + "(candidate, best))");
       block_.line("best = candidate;");
@@ -254,7 +262,8 @@ ScalarNames cpuNames(const Model& model) {
   names.buffer = [](int buffer) { return "b" + std::to_string(buffer); };
   names.symbol = [&model](const std::string& symbol) {
     const auto& symbols = model.program.symbols;
-    return "dims." + model.symbolNames[static_cast<std::size_t>(std::find(symbols.begin(), symbols.end(), symbol) - symbols.begin())];
+    return "dims." + model.symbolNames[static_cast<std::size_t>(
+                         std::find(symbols.begin(), symbols.end(), symbol) - symbols.begin())];
   };
   names.variable = variableName;
   names.checkedIndex = [](const std::string& index, const std::string& extent) {

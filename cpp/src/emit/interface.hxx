@@ -14,14 +14,15 @@ struct Model {
   std::string target;
   RenderOptions options;
   Plan plan;
-  std::string space;                      ///< the namespace, TMVA_SOFIE_<name>
-  std::vector<std::string> symbolNames;   ///< identifiers of program.symbols
-  std::vector<std::string> inputNames;    ///< identifiers of the inputs
-  std::vector<std::string> outputNames;   ///< identifiers of the outputs
-  std::vector<std::int64_t> weightOffset; ///< bytes from the start of the weights, by buffer; -1 for the others
-  std::string weights;                    ///< the payload of the weights file
+  std::string space;                     ///< the namespace, TMVA_SOFIE_<name>
+  std::vector<std::string> symbolNames;  ///< identifiers of program.symbols
+  std::vector<std::string> inputNames;   ///< identifiers of the inputs
+  std::vector<std::string> outputNames;  ///< identifiers of the outputs
+  std::vector<std::int64_t>
+      weightOffset;     ///< bytes from the start of the weights, by buffer; -1 for the others
+  std::string weights;  ///< the payload of the weights file
   std::uint64_t checksum = 0;
-  bool onDevice = false;                  ///< whether kernels run in memory that the host cannot read
+  bool onDevice = false;  ///< whether kernels run in memory that the host cannot read
 
   bool isDynamic() const { return !program.symbols.empty(); }
   bool isInline() const { return options.weights == WeightStorage::Inline; }
@@ -33,7 +34,8 @@ Model describeModel(const Program& program, const std::string& target, const Ren
 /// The C++ text of a dim inside of generated code, where `dims` is the model's Dims.
 std::string dimText(const Model& model, const Dim& dim);
 
-/// The whole header: standard and runtime headers, namespace, Dims, the target's engine, Session and the C interface.
+/// The whole header: standard and runtime headers, namespace, Dims, the target's engine, Session and the C
+/// interface.
 ///
 /// The engine is the text of `struct Engine` (and of what it needs), which has
 ///   explicit Engine(const std::string& weights);   loads or shares the weights; may throw

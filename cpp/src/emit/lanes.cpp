@@ -27,12 +27,15 @@ class Inspection {
     note(expr.type());
     switch (expr->op) {
       case Op::Index:
-      case Op::CheckedIndex: possible = false; return;
+      case Op::CheckedIndex:
+        possible = false;
+        return;
       case Op::Load:
         possible = possible && address(expr->view, expr->args, nest_.variables()).has_value() &&
                    staysInside(nest_, expr->view, expr->args);
         return;
-      default: break;
+      default:
+        break;
     }
     for (std::size_t i = 0; i < expr->args.size(); ++i)
       inspect(expr->args[i], conditional || (expr->op == Op::Select && i > 0));
@@ -72,9 +75,7 @@ std::optional<DType> laneType(const Nest& nest, const Expr& expr, int lane, bool
   return isFloat(expr.type()) ? std::optional<DType>(expr.type()) : std::nullopt;
 }
 
-bool LaneWriter::varies(const Expr& expr) const {
-  return dependsOn(expr, lane_) || readsAccumulator(expr);
-}
+bool LaneWriter::varies(const Expr& expr) const { return dependsOn(expr, lane_) || readsAccumulator(expr); }
 
 std::string LaneWriter::vectorType(DType type) const {
   return "rt::Rebind<" + std::string(cppType(type)) + ", V>";
@@ -97,7 +98,8 @@ std::string LaneWriter::vectorValue(const Expr& expr) {
 std::string LaneWriter::composeLoad(const Expr& expr) {
   const auto form = sofie::address(expr->view, expr->args, variables_);
   const std::string type = vectorType(expr.type());
-  const std::string pointer = names_.buffer(expr->view.buffer) + " + " + parenthesised(linearText(*form, names_));
+  const std::string pointer =
+      names_.buffer(expr->view.buffer) + " + " + parenthesised(linearText(*form, names_));
   const Dim& stride = form->strides[static_cast<std::size_t>(lane_)];
   if (stride.is(1)) {
     if (valid_.empty()) return "rt::load<" + type + ">(" + pointer + ")";
@@ -111,14 +113,22 @@ std::string LaneWriter::compose(const Expr& expr, bool conditional) {
   if (!varies(expr)) return ScalarWriter::compose(expr, conditional);
   const ExprNode& node = *expr;
   switch (node.op) {
-    case Op::Accumulator: return names_.accumulator;
-    case Op::Load: return composeLoad(expr);
-    case Op::Cast: return "rt::cast<" + std::string(cppType(node.type)) + ">(" + render(node.args[0], false) + ")";
-    case Op::Add: return "(" + operand(node.args[0]) + " + " + operand(node.args[1]) + ")";
-    case Op::Sub: return "(" + operand(node.args[0]) + " - " + operand(node.args[1]) + ")";
-    case Op::Mul: return "(" + operand(node.args[0]) + " * " + operand(node.args[1]) + ")";
-    case Op::Div: return "(" + operand(node.args[0]) + " / " + operand(node.args[1]) + ")";
-    default: break;
+    case Op::Accumulator:
+      return names_.accumulator;
+    case Op::Load:
+      return composeLoad(expr);
+    case Op::Cast:
+      return "rt::cast<" + std::string(cppType(node.type)) + ">(" + render(node.args[0], false) + ")";
+    case Op::Add:
+      return "(" + operand(node.args[0]) + " + " + operand(node.args[1]) + ")";
+    case Op::Sub:
+      return "(" + operand(node.args[0]) + " - " + operand(node.args[1]) + ")";
+    case Op::Mul:
+      return "(" + operand(node.args[0]) + " * " + operand(node.args[1]) + ")";
+    case Op::Div:
+      return "(" + operand(node.args[0]) + " / " + operand(node.args[1]) + ")";
+    default:
+      break;
   }
   std::string text = "rt::" + std::string(opName(node.op)) + "(";
   for (std::size_t i = 0; i < node.args.size(); ++i) text += (i ? ", " : "") + operand(node.args[i]);
@@ -129,7 +139,8 @@ std::string LaneWriter::store(const std::string& pointer, const std::string& str
                               const std::string& value) const {
   const std::string count = valid_.empty() ? "rt::lane_count<" + vectorType(type) + ">" : valid_;
   if (stride != "1")
-    return "rt::store_strided<" + vectorType(type) + ", " + count + ">(" + pointer + ", " + stride + ", " + value + ")";
+    return "rt::store_strided<" + vectorType(type) + ", " + count + ">(" + pointer + ", " + stride + ", " +
+           value + ")";
   if (valid_.empty()) return "rt::store<" + vectorType(type) + ">(" + pointer + ", " + value + ")";
   return "rt::store_first<" + count + ", " + vectorType(type) + ">(" + pointer + ", " + value + ")";
 }

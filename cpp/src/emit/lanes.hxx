@@ -11,11 +11,13 @@ namespace sofie {
 class LaneWriter : public ScalarWriter {
  public:
   /// `valid`: text of the number of lanes that exist, a constant expression; empty when all do.
-  LaneWriter(const ScalarNames& names, std::size_t variables, std::string indent, int lane, std::string valid = {})
+  LaneWriter(const ScalarNames& names, std::size_t variables, std::string indent, int lane,
+             std::string valid = {})
       : ScalarWriter(names, variables, std::move(indent)), lane_(lane), valid_(std::move(valid)) {}
 
   /// A statement that stores the value at consecutive addresses (or at addresses `stride` apart).
-  std::string store(const std::string& pointer, const std::string& stride, DType type, const std::string& value) const;
+  std::string store(const std::string& pointer, const std::string& stride, DType type,
+                    const std::string& value) const;
   /// The value as a vector, also when it is the same in all lanes.
   std::string vectorValue(const Expr& expr);
 
@@ -34,8 +36,8 @@ class LaneWriter : public ScalarWriter {
   std::string composeLoad(const Expr& expr);
 };
 
-/// The element type of the lanes when all of `expr` can be computed for consecutive values of `lane` at once: one floating
-/// type and bool, loads at affine addresses that no condition guards.
+/// The element type of the lanes when all of `expr` can be computed for consecutive values of `lane` at once:
+/// one floating type and bool, loads at affine addresses that no condition guards.
 /// \param accumulatorVaries  the Accumulator is a vector over the lane
 std::optional<DType> laneType(const Nest& nest, const Expr& expr, int lane, bool accumulatorVaries);
 

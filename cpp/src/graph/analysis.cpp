@@ -4,13 +4,15 @@
 namespace sofie {
 namespace {
 
-/// Folding may grow a value (Expand, Tile of a constant): beyond this it is cheaper to compute it when the model runs.
+/// Folding may grow a value (Expand, Tile of a constant): beyond this it is cheaper to compute it when the
+/// model runs.
 constexpr std::int64_t largestFold = std::int64_t(1) << 16;
 
 std::int64_t constantElements(const Graph& graph, const Node& node) {
   std::int64_t count = 0;
   for (const int input : node.inputs)
-    if (input >= 0 && graph.value(input).contents.constant) count += graph.value(input).contents.constant->size();
+    if (input >= 0 && graph.value(input).contents.constant)
+      count += graph.value(input).contents.constant->size();
   return count;
 }
 
@@ -27,7 +29,8 @@ std::string missingOperator(const Graph& graph, const Node& node) {
     if (entry.domain == node.domain && entry.name == node.op)
       return "supported from opset " + std::to_string(entry.since) +
              "; convert the model with onnx.version_converter.convert_version";
-  return "no such operator in pysofie; rewrite the model with supported operators (`pysofie info --operators`)";
+  return "no such operator in pysofie; rewrite the model with supported operators (`pysofie info "
+         "--operators`)";
 }
 
 }  // namespace
@@ -37,7 +40,8 @@ void Graph::analyse(const Node& node) {
   std::vector<Contents> known;
   const auto source = [&](int id) {
     const Value& value = values_[static_cast<std::size_t>(id)];
-    const int buffer = scratch.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
+    const int buffer =
+        scratch.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
     known.resize(static_cast<std::size_t>(buffer) + 1);
     known.back() = value.contents;
     return scratch.tensor(buffer);
@@ -47,7 +51,9 @@ void Graph::analyse(const Node& node) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] < 0) continue;
     const auto& output = application.outputs()[i];
-    if (!output) throw UnsupportedError(describe(*this, node) + ": its output " + std::to_string(i) + " is not supported");
+    if (!output)
+      throw UnsupportedError(describe(*this, node) + ": its output " + std::to_string(i) +
+                             " is not supported");
     Value& value = values_[static_cast<std::size_t>(node.outputs[i])];
     value.type = output->type;
     value.shape = output->shape();
@@ -81,7 +87,8 @@ void Graph::analyse() {
     }
   }
   if (count != 0)
-    throw UnsupportedError(std::to_string(count) + (count == 1 ? " node is" : " nodes are") + " not supported:" + problems);
+    throw UnsupportedError(std::to_string(count) + (count == 1 ? " node is" : " nodes are") +
+                           " not supported:" + problems);
 }
 
 }  // namespace sofie

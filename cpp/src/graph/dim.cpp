@@ -18,13 +18,15 @@ namespace {
 
 std::int64_t checkedAdd(std::int64_t a, std::int64_t b) {
   std::int64_t result;
-  if (__builtin_add_overflow(a, b, &result)) throw ShapeError("a dimension exceeds 2^63: the model's sizes are absurd");
+  if (__builtin_add_overflow(a, b, &result))
+    throw ShapeError("a dimension exceeds 2^63: the model's sizes are absurd");
   return result;
 }
 
 std::int64_t checkedMultiply(std::int64_t a, std::int64_t b) {
   std::int64_t result;
-  if (__builtin_mul_overflow(a, b, &result)) throw ShapeError("a dimension exceeds 2^63: the model's sizes are absurd");
+  if (__builtin_mul_overflow(a, b, &result))
+    throw ShapeError("a dimension exceeds 2^63: the model's sizes are absurd");
   return result;
 }
 
@@ -83,13 +85,15 @@ std::optional<std::int64_t> Dim::value() const {
 
 std::int64_t Dim::constant() const {
   if (const auto number = value()) return *number;
-  throw ShapeError("the dimension '" + text() + "' must be known when code is generated; give its value by dims={...}");
+  throw ShapeError("the dimension '" + text() +
+                   "' must be known when code is generated; give its value by dims={...}");
 }
 
 std::optional<std::string> Dim::symbolName() const {
   if (terms_.size() != 1) return std::nullopt;
   const Term& term = terms_.begin()->second;
-  if (term.coefficient != 1 || term.atoms.size() != 1 || term.atoms[0]->kind != Atom::Kind::Symbol) return std::nullopt;
+  if (term.coefficient != 1 || term.atoms.size() != 1 || term.atoms[0]->kind != Atom::Kind::Symbol)
+    return std::nullopt;
   return term.atoms[0]->name;
 }
 
@@ -107,7 +111,8 @@ Dim operator*(const Dim& a, const Dim& b) {
     for (const auto& [keyB, termB] : b.terms_) {
       Dim::Monomial atoms = termA.atoms;
       atoms.insert(atoms.end(), termB.atoms.begin(), termB.atoms.end());
-      std::stable_sort(atoms.begin(), atoms.end(), [](const auto& x, const auto& y) { return x->key < y->key; });
+      std::stable_sort(atoms.begin(), atoms.end(),
+                       [](const auto& x, const auto& y) { return x->key < y->key; });
       result.add(checkedMultiply(termA.coefficient, termB.coefficient), atoms);
     }
   return result;
@@ -121,8 +126,8 @@ std::optional<Dim> Dim::exactDivide(const Dim& a, const Dim& b) {
     if (term.coefficient % divisor.coefficient != 0) return std::nullopt;
     Monomial atoms = term.atoms;
     for (const AtomPtr& atom : divisor.atoms) {
-      const auto found =
-          std::find_if(atoms.begin(), atoms.end(), [&](const AtomPtr& other) { return other->key == atom->key; });
+      const auto found = std::find_if(atoms.begin(), atoms.end(),
+                                      [&](const AtomPtr& other) { return other->key == atom->key; });
       if (found == atoms.end()) return std::nullopt;
       atoms.erase(found);
     }
@@ -148,7 +153,8 @@ Dim floorDiv(const Dim& a, const Dim& b) {
   if (const auto quotient = Dim::exactDivide(a, b)) return *quotient;
   if (const Dim whole = a.wholePart(b); !whole.is(0)) return whole + floorDiv(a - whole * b, b);
   const auto key = "floordiv(" + a.key() + ", " + b.key() + ")";
-  return Dim::fromAtom(std::make_shared<const Dim::Atom>(Dim::Atom{Dim::Atom::Kind::FloorDiv, "", {}, a, b, key}));
+  return Dim::fromAtom(
+      std::make_shared<const Dim::Atom>(Dim::Atom{Dim::Atom::Kind::FloorDiv, "", {}, a, b, key}));
 }
 
 Dim floorMod(const Dim& a, const Dim& b) {
@@ -156,7 +162,8 @@ Dim floorMod(const Dim& a, const Dim& b) {
   if (a.value() && b.value()) return *a.value() - floorQuotient(*a.value(), *b.value()) * *b.value();
   if (b.is(1) || Dim::exactDivide(a, b)) return 0;
   const auto key = "floormod(" + a.key() + ", " + b.key() + ")";
-  return Dim::fromAtom(std::make_shared<const Dim::Atom>(Dim::Atom{Dim::Atom::Kind::FloorMod, "", {}, a, b, key}));
+  return Dim::fromAtom(
+      std::make_shared<const Dim::Atom>(Dim::Atom{Dim::Atom::Kind::FloorMod, "", {}, a, b, key}));
 }
 
 Dim ceilDiv(const Dim& a, const Dim& b) { return Dim(0) - floorDiv(Dim(0) - a, b); }
@@ -185,7 +192,8 @@ std::optional<std::int64_t> atomBound(const AtomType& atom, bool upper) {
   using Kind = typename AtomType::Kind;
   const auto bound = [&](const Dim& dim, bool up) { return up ? dim.upperBound() : dim.lowerBound(); };
   switch (atom.kind) {
-    case Kind::Symbol: return upper ? atom.bounds.high : std::optional<std::int64_t>(atom.bounds.low);
+    case Kind::Symbol:
+      return upper ? atom.bounds.high : std::optional<std::int64_t>(atom.bounds.low);
     case Kind::FloorDiv: {
       const auto divisor = atom.right.value();
       const auto dividend = bound(atom.left, upper);
@@ -285,11 +293,20 @@ std::int64_t Dim::evaluate(const std::function<std::int64_t(const std::string&)>
       const std::int64_t left = atom->left.evaluate(symbolValue), right = atom->right.evaluate(symbolValue);
       std::int64_t part = 0;
       switch (atom->kind) {
-        case Atom::Kind::Symbol: break;
-        case Atom::Kind::FloorDiv: part = floorQuotient(left, right); break;
-        case Atom::Kind::FloorMod: part = left - floorQuotient(left, right) * right; break;
-        case Atom::Kind::Min: part = std::min(left, right); break;
-        case Atom::Kind::Max: part = std::max(left, right); break;
+        case Atom::Kind::Symbol:
+          break;
+        case Atom::Kind::FloorDiv:
+          part = floorQuotient(left, right);
+          break;
+        case Atom::Kind::FloorMod:
+          part = left - floorQuotient(left, right) * right;
+          break;
+        case Atom::Kind::Min:
+          part = std::min(left, right);
+          break;
+        case Atom::Kind::Max:
+          part = std::max(left, right);
+          break;
       }
       factor = checkedMultiply(factor, part);
     }

@@ -19,9 +19,10 @@ int Graph::find(const std::string& name, const std::string& reader) {
     return captures_.back();
   }
   if (found == names_.end())
-    throw InvalidModelError(reader + " reads '" + name +
-                            "', which no input, initializer or earlier node defines: the graph is cyclic, unsorted or "
-                            "incomplete");
+    throw InvalidModelError(
+        reader + " reads '" + name +
+        "', which no input, initializer or earlier node defines: the graph is cyclic, unsorted or "
+        "incomplete");
   return found->second;
 }
 
@@ -96,8 +97,8 @@ std::string describe(const Value& value) {
 }  // namespace
 
 std::string describe(const Graph& graph, const Node& node) {
-  std::string result = "node '" + node.name + "': " + (node.domain.empty() ? "" : node.domain + ".") + node.op +
-                       " (opset " + std::to_string(graph.opset(node.domain)) + ")";
+  std::string result = "node '" + node.name + "': " + (node.domain.empty() ? "" : node.domain + ".") +
+                       node.op + " (opset " + std::to_string(graph.opset(node.domain)) + ")";
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
     result += (i ? ", " : " of ") + (node.inputs[i] < 0 ? "nothing" : describe(graph.value(node.inputs[i])));
   return result;

@@ -30,7 +30,8 @@ class Lowering {
       entry = builder_.constant(*value.contents.constant);
     } else {
       builder_.setOrigin("shape value " + value.name);
-      entry = builder_.cast(builder_.reshape(builder_.dims(value.contents.dims.value()), value.shape), value.type);
+      entry = builder_.cast(builder_.reshape(builder_.dims(value.contents.dims.value()), value.shape),
+                            value.type);
     }
     return *entry;
   }
@@ -61,14 +62,16 @@ class Lowering {
     Operator application(graph_, node, program_, [this](int id) { return tensor(id); });
     findOperator(node.domain, node.op, graph_.opset(node.domain))(application);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
-      if (node.outputs[i] >= 0) tensors_[static_cast<std::size_t>(node.outputs[i])] = application.outputs()[i];
+      if (node.outputs[i] >= 0)
+        tensors_[static_cast<std::size_t>(node.outputs[i])] = application.outputs()[i];
   }
 };
 
 void bindInputs(Program& program, const Graph& graph, Lowering& lowering) {
   for (const int input : graph.inputs()) {
     const Value& value = graph.value(input);
-    const int buffer = program.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
+    const int buffer =
+        program.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
     program.inputs.push_back(buffer);
     lowering.bind(input, program.tensor(buffer));
     for (const Dim& dim : value.shape) dim.collectSymbols(program.symbols);
@@ -78,8 +81,8 @@ void bindInputs(Program& program, const Graph& graph, Lowering& lowering) {
 /// Every output is a buffer of its own: a view, an input, a constant or a value returned twice is copied.
 void bindOutput(Program& program, const Value& value, Tensor tensor) {
   const Buffer& source = program.buffers[static_cast<std::size_t>(tensor.view.buffer)];
-  const bool whole = source.kind == BufferKind::Temporary && isDense(tensor.view) && tensor.view.offset.is(0) &&
-                     product(tensor.shape()) == product(source.shape);
+  const bool whole = source.kind == BufferKind::Temporary && isDense(tensor.view) &&
+                     tensor.view.offset.is(0) && product(tensor.shape()) == product(source.shape);
   if (!whole) {
     Builder builder(program);
     builder.setOrigin("output " + value.name);
@@ -104,7 +107,8 @@ Program lower(const Graph& graph) {
   return program;
 }
 
-std::vector<Tensor> lowerInto(Program& program, const Graph& graph, const std::function<Tensor(int)>& captured) {
+std::vector<Tensor> lowerInto(Program& program, const Graph& graph,
+                              const std::function<Tensor(int)>& captured) {
   Lowering lowering(program, graph);
   for (const int capture : graph.captures()) lowering.bind(capture, captured(capture));
   lowering.run();

@@ -9,7 +9,11 @@
 namespace sofie {
 
 Operator::Operator(const Graph& graph, const Node& node, Program& program, Source source)
-    : Builder(program), graph_(graph), node_(node), source_(std::move(source)), outputs_(node.outputs.size()) {
+    : Builder(program),
+      graph_(graph),
+      node_(node),
+      source_(std::move(source)),
+      outputs_(node.outputs.size()) {
   setOrigin(node.name.empty() ? node.op : node.op + " " + node.name);
 }
 
@@ -84,7 +88,8 @@ std::string Operator::string(const std::string& name, const std::string& otherwi
   return hasAttribute(name) ? attribute<std::string>(name) : otherwise;
 }
 
-std::vector<std::int64_t> Operator::integers(const std::string& name, std::vector<std::int64_t> otherwise) const {
+std::vector<std::int64_t> Operator::integers(const std::string& name,
+                                             std::vector<std::int64_t> otherwise) const {
   return hasAttribute(name) ? attribute<std::vector<std::int64_t>>(name) : otherwise;
 }
 
@@ -101,7 +106,8 @@ std::vector<std::size_t> Operator::axes(const std::string& name, std::size_t i, 
   std::vector<std::size_t> result;
   for (const std::int64_t each : given) result.push_back(axis(each, rank));
   std::sort(result.begin(), result.end());
-  if (std::adjacent_find(result.begin(), result.end()) != result.end()) throw ShapeError("an axis is named twice");
+  if (std::adjacent_find(result.begin(), result.end()) != result.end())
+    throw ShapeError("an axis is named twice");
   return result;
 }
 
@@ -110,7 +116,8 @@ std::vector<Tensor> Operator::subgraph(const std::string& name) {
   for (const int capture : inner.captures())
     inner.bindCapture(capture, graph_.value(graph_.idOf(inner.value(capture).name)));
   inner.analyse();
-  return lowerInto(program(), inner, [&](int capture) { return source_(graph_.idOf(inner.value(capture).name)); });
+  return lowerInto(program(), inner,
+                   [&](int capture) { return source_(graph_.idOf(inner.value(capture).name)); });
 }
 
 void Operator::output(std::size_t i, const Tensor& tensor) {
@@ -149,7 +156,8 @@ std::vector<OperatorEntry> registeredOperators() {
 OperatorRule findOperator(const std::string& domain, const std::string& name, int opset) {
   const OperatorEntry* best = nullptr;
   for (const OperatorEntry& entry : registry())
-    if (entry.domain == domain && entry.name == name && entry.since <= opset && (!best || entry.since > best->since))
+    if (entry.domain == domain && entry.name == name && entry.since <= opset &&
+        (!best || entry.since > best->since))
       best = &entry;
   return best ? best->rule : nullptr;
 }

@@ -9,15 +9,22 @@ namespace sofie {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Op::ShiftRight) + 1> names{
-    "constant",   "index",       "extent",      "load",       "accumulator", "cast",      "select",
-    "checked_index", "neg",      "abs",         "sign",       "floor",       "ceil",      "round",
-    "trunc",      "sqrt",        "exp",         "expm1",      "log",         "log1p",     "sin",
-    "cos",        "tan",         "asin",        "acos",       "atan",        "sinh",      "cosh",
-    "tanh",       "asinh",       "acosh",       "atanh",      "erf",         "sigmoid",   "reciprocal",
-    "isnan",      "isinf",       "logical_not", "bit_not",    "add",         "sub",       "mul",
-    "div",        "mod",         "fmod",        "pow",        "minimum",     "maximum",   "lt",
-    "le",         "gt",          "ge",          "eq",         "ne",          "logical_and", "logical_or",
-    "logical_xor", "bit_and",    "bit_or",      "bit_xor",    "shift_left",  "shift_right",
+    "constant",    "index",       "extent",      "load",
+    "accumulator", "cast",        "select",      "checked_index",
+    "neg",         "abs",         "sign",        "floor",
+    "ceil",        "round",       "trunc",       "sqrt",
+    "exp",         "expm1",       "log",         "log1p",
+    "sin",         "cos",         "tan",         "asin",
+    "acos",        "atan",        "sinh",        "cosh",
+    "tanh",        "asinh",       "acosh",       "atanh",
+    "erf",         "sigmoid",     "reciprocal",  "isnan",
+    "isinf",       "logical_not", "bit_not",     "add",
+    "sub",         "mul",         "div",         "mod",
+    "fmod",        "pow",         "minimum",     "maximum",
+    "lt",          "le",          "gt",          "ge",
+    "eq",          "ne",          "logical_and", "logical_or",
+    "logical_xor", "bit_and",     "bit_or",      "bit_xor",
+    "shift_left",  "shift_right",
 };
 
 Expr make(ExprNode node) { return Expr(std::make_shared<const ExprNode>(std::move(node))); }
@@ -60,7 +67,8 @@ Expr simplifyIndex(Op op, const Expr& left, const Expr& right) {
 std::string_view opName(Op op) { return names[static_cast<std::size_t>(op)]; }
 
 bool isExpensive(Op op) {
-  return (op >= Op::Sqrt && op <= Op::Reciprocal) || op == Op::Div || op == Op::Mod || op == Op::Fmod || op == Op::Pow;
+  return (op >= Op::Sqrt && op <= Op::Reciprocal) || op == Op::Div || op == Op::Mod || op == Op::Fmod ||
+         op == Op::Pow;
 }
 
 bool isPredicate(Op op) {
@@ -135,8 +143,8 @@ Expr unary(Op op, const Expr& value) {
 Expr binary(Op op, const Expr& left, const Expr& right) {
   const bool shift = op == Op::ShiftLeft || op == Op::ShiftRight;
   if (left.type() != right.type() && !shift)
-    throw Error("internal: " + std::string(opName(op)) + " of " + std::string(dtypeName(left.type())) + " and " +
-                std::string(dtypeName(right.type())));
+    throw Error("internal: " + std::string(opName(op)) + " of " + std::string(dtypeName(left.type())) +
+                " and " + std::string(dtypeName(right.type())));
   if (left.type() == DType::Int64)
     if (const Expr simple = simplifyIndex(op, left, right)) return simple;
   ExprNode node = leaf(op, isPredicate(op) ? DType::Bool : left.type());
@@ -187,13 +195,19 @@ bool dependsOn(const Expr& expr, int variable) {
 std::string text(const Expr& expr) {
   const ExprNode& node = *expr;
   switch (node.op) {
-    case Op::Constant: return isFloat(node.type) ? std::to_string(node.real) : std::to_string(node.integer);
-    case Op::Index: return "i" + std::to_string(node.integer);
-    case Op::Extent: return "{" + node.dim.text() + "}";
-    case Op::Accumulator: return "acc";
-    default: break;
+    case Op::Constant:
+      return isFloat(node.type) ? std::to_string(node.real) : std::to_string(node.integer);
+    case Op::Index:
+      return "i" + std::to_string(node.integer);
+    case Op::Extent:
+      return "{" + node.dim.text() + "}";
+    case Op::Accumulator:
+      return "acc";
+    default:
+      break;
   }
-  std::string result = node.op == Op::Load ? "b" + std::to_string(node.view.buffer) : std::string(opName(node.op));
+  std::string result =
+      node.op == Op::Load ? "b" + std::to_string(node.view.buffer) : std::string(opName(node.op));
   if (node.op == Op::Cast) result += "<" + std::string(dtypeName(node.type)) + ">";
   if (node.op == Op::Load && !node.view.offset.is(0)) result += "+" + node.view.offset.text();
   result += node.op == Op::Load ? "[" : "(";
@@ -211,7 +225,8 @@ std::optional<Affine> affine(const Expr& expr, std::size_t variables) {
     const auto left = affine(expr->args[0], variables), right = affine(expr->args[1], variables);
     if (!left || !right) return std::nullopt;
     Affine sum{left->offset + sign * right->offset, {}};
-    for (std::size_t i = 0; i < variables; ++i) sum.strides.push_back(left->strides[i] + sign * right->strides[i]);
+    for (std::size_t i = 0; i < variables; ++i)
+      sum.strides.push_back(left->strides[i] + sign * right->strides[i]);
     return sum;
   };
   switch (expr->op) {
@@ -219,10 +234,16 @@ std::optional<Affine> affine(const Expr& expr, std::size_t variables) {
       if (isFloat(expr->type)) return std::nullopt;
       form.offset = expr->integer;
       return form;
-    case Op::Extent: form.offset = expr->dim; return form;
-    case Op::Index: form.strides[static_cast<std::size_t>(expr->integer)] = 1; return form;
-    case Op::Add: return combine(1);
-    case Op::Sub: return combine(-1);
+    case Op::Extent:
+      form.offset = expr->dim;
+      return form;
+    case Op::Index:
+      form.strides[static_cast<std::size_t>(expr->integer)] = 1;
+      return form;
+    case Op::Add:
+      return combine(1);
+    case Op::Sub:
+      return combine(-1);
     case Op::Neg: {
       const auto value = affine(expr->args[0], variables);
       if (!value) return std::nullopt;
@@ -244,7 +265,8 @@ std::optional<Affine> affine(const Expr& expr, std::size_t variables) {
       for (std::size_t i = 0; i < variables; ++i) form.strides[i] = left->offset * right->strides[i];
       return form;
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 

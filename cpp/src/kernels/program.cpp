@@ -173,8 +173,8 @@ std::string text(const Nest& nest) {
   static constexpr std::array<const char*, 3> kinds{"map", "reduce", "contraction"};
   std::string result = std::string(kinds[static_cast<std::size_t>(nest.kind)]) + " " + sofie::text(nest.axes);
   if (nest.kind != Nest::Kind::Map)
-    result += " over " + sofie::text(nest.reduction) + " " + std::string(combinerName(nest.combiner)) + " of " +
-              sofie::text(nest.element) + "; epilogue";
+    result += " over " + sofie::text(nest.reduction) + " " + std::string(combinerName(nest.combiner)) +
+              " of " + sofie::text(nest.element) + "; epilogue";
   result += " " + sofie::text(nest.stored()) + "\n      -> " + text(nest.target) + " at";
   for (const Expr& index : nest.targetIndex) result += " " + sofie::text(index);
   return result;
@@ -187,15 +187,20 @@ std::string text(const Program& program, const Kernel& kernel) {
                         [&](const Nest& nest) { return text(nest); },
                         [&](const Region& region) {
                           std::string result = "if b" + std::to_string(region.condition.view.buffer) + "\n";
-                          for (const Kernel& inner : region.then) result += "    " + text(program, inner) + "\n";
+                          for (const Kernel& inner : region.then)
+                            result += "    " + text(program, inner) + "\n";
                           result += "  else\n";
-                          for (const Kernel& inner : region.otherwise) result += "    " + text(program, inner) + "\n";
+                          for (const Kernel& inner : region.otherwise)
+                            result += "    " + text(program, inner) + "\n";
                           return result;
                         },
                         [&](const Call& call) {
-                          std::string result = "call " + call.routine + " for " + call.items.text() + " items";
-                          for (const Tensor& tensor : call.inputs) result += "\n      reads " + text(tensor.view);
-                          for (const Tensor& tensor : call.outputs) result += "\n      writes " + text(tensor.view);
+                          std::string result =
+                              "call " + call.routine + " for " + call.items.text() + " items";
+                          for (const Tensor& tensor : call.inputs)
+                            result += "\n      reads " + text(tensor.view);
+                          for (const Tensor& tensor : call.outputs)
+                            result += "\n      writes " + text(tensor.view);
                           return result;
                         },
                     },
@@ -208,8 +213,8 @@ std::string text(const Program& program) {
   for (std::size_t i = 0; i < program.buffers.size(); ++i) {
     const Buffer& buffer = program.buffers[i];
     result += "  b" + std::to_string(i) + ": " + kinds[static_cast<std::size_t>(buffer.kind)] + " " +
-              std::string(dtypeName(buffer.type)) + text(buffer.shape) + (buffer.name.empty() ? "" : " " + buffer.name) +
-              "\n";
+              std::string(dtypeName(buffer.type)) + text(buffer.shape) +
+              (buffer.name.empty() ? "" : " " + buffer.name) + "\n";
   }
   for (const Kernel& kernel : program.kernels)
     result += "  # " + kernel.origin + "\n    " + text(program, kernel) + "\n";

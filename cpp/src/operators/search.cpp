@@ -31,7 +31,11 @@ void topK(Operator& op, const Dim& count) {
   shape.back() = count;
   const Tensor values = op.temporary(x.type, shape), positions = op.temporary(DType::Int64, shape);
   Shape items(shape.begin(), shape.end() - 1);
-  op.call({"sort.hxx", "top_k", product(items), {rows}, {values, positions},
+  op.call({"sort.hxx",
+           "top_k",
+           product(items),
+           {rows},
+           {values, positions},
            {x.dim(axis), count, op.integer("largest", 1)}});
   op.output(0, op.transpose(values, inverse(permutation)));
   op.output(1, op.transpose(positions, inverse(permutation)));

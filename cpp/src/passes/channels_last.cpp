@@ -33,12 +33,15 @@ class Accesses {
   explicit Accesses(const Program& program)
       : program_(program), list_(program.buffers.size()), possible_(program.buffers.size()) {
     for (std::size_t id = 0; id < program.buffers.size(); ++id)
-      possible_[id] = program.buffers[id].kind == BufferKind::Temporary && program.buffers[id].shape.size() >= 3;
+      possible_[id] =
+          program.buffers[id].kind == BufferKind::Temporary && program.buffers[id].shape.size() >= 3;
     for (const Kernel& kernel : program.kernels) {
       if (const auto* nest = std::get_if<Nest>(&kernel.body))
         collect(*nest);
       else
-        forEachView(kernel, [&](const View& view, bool) { possible_[static_cast<std::size_t>(view.buffer)] = false; });
+        forEachView(kernel, [&](const View& view, bool) {
+          possible_[static_cast<std::size_t>(view.buffer)] = false;
+        });
     }
   }
 
@@ -104,13 +107,17 @@ class ChannelChoice {
     }
   }
 
-  const std::optional<std::size_t>& channel(int buffer) const { return channel_[static_cast<std::size_t>(buffer)]; }
+  const std::optional<std::size_t>& channel(int buffer) const {
+    return channel_[static_cast<std::size_t>(buffer)];
+  }
 
  private:
   const Accesses& accesses_;
   std::vector<std::optional<std::size_t>> channel_;
 
-  void set(int buffer, const std::optional<std::size_t>& axis) { channel_[static_cast<std::size_t>(buffer)] = axis; }
+  void set(int buffer, const std::optional<std::size_t>& axis) {
+    channel_[static_cast<std::size_t>(buffer)] = axis;
+  }
 
   /// Takes the axis along which a nest moves together with a buffer that has a channel.
   bool inherit(int id, int count) {

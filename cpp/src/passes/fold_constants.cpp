@@ -16,7 +16,8 @@ std::vector<std::size_t> constantWriters(const Program& program, int buffer) {
       if (write)
         writes = writes || view.buffer == buffer;
       else
-        constant = constant && program.buffers[static_cast<std::size_t>(view.buffer)].kind == BufferKind::Constant;
+        constant =
+            constant && program.buffers[static_cast<std::size_t>(view.buffer)].kind == BufferKind::Constant;
     });
     if (!writes) continue;
     if (!constant) return {};
@@ -47,7 +48,8 @@ bool fold(Program& program, int id) {
 
 bool foldConstants(Program& program) {
   bool changed = false;
-  for (std::size_t id = 0; id < program.buffers.size(); ++id) changed = fold(program, static_cast<int>(id)) || changed;
+  for (std::size_t id = 0; id < program.buffers.size(); ++id)
+    changed = fold(program, static_cast<int>(id)) || changed;
   return changed;
 }
 

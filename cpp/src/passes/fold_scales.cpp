@@ -17,7 +17,8 @@ bool readsOnlyConstants(const Program& program, const Expr& expr) {
   walk(expr, [&](const Expr& node) {
     if (node->op == Op::Accumulator || node->op == Op::Extent) constant = false;
     if (node->op == Op::Load)
-      constant = constant && program.buffers[static_cast<std::size_t>(node->view.buffer)].kind == BufferKind::Constant;
+      constant = constant &&
+                 program.buffers[static_cast<std::size_t>(node->view.buffer)].kind == BufferKind::Constant;
   });
   return constant;
 }
@@ -35,7 +36,8 @@ std::optional<Linear> linear(const Program& program, const Expr& expr) {
   const auto inner = linear(program, expr->args[leftConstant ? 1 : 0]);
   if (!inner) return std::nullopt;
   switch (expr->op) {
-    case Op::Add: return Linear{inner->scale, joined(Op::Add, inner->shift, constant)};
+    case Op::Add:
+      return Linear{inner->scale, joined(Op::Add, inner->shift, constant)};
     case Op::Sub:
       if (leftConstant) return std::nullopt;
       return Linear{inner->scale, joined(Op::Add, inner->shift, unary(Op::Neg, constant))};
@@ -46,7 +48,8 @@ std::optional<Linear> linear(const Program& program, const Expr& expr) {
       const Expr factor = unary(Op::Reciprocal, constant);
       return Linear{joined(Op::Mul, inner->scale, factor), inner->shift ? inner->shift * factor : Expr()};
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -119,7 +122,8 @@ bool foldScale(Program& program, Nest& nest) {
   }
   const std::string old = text(found[0]);
   nest.element = *element;
-  nest.epilogue = rewrite(nest.epilogue, [&](const Expr& node) { return text(node) == old ? replacement : Expr(); });
+  nest.epilogue =
+      rewrite(nest.epilogue, [&](const Expr& node) { return text(node) == old ? replacement : Expr(); });
   return true;
 }
 

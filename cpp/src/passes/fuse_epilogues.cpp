@@ -20,8 +20,8 @@ std::optional<Expr> onlyLoad(const Nest& nest, int buffer) {
   return unique ? found : std::nullopt;
 }
 
-/// For the loops of `reducer`, the loops of `consumer` that read what it stores there; nullopt unless each result is
-/// read exactly once.
+/// For the loops of `reducer`, the loops of `consumer` that read what it stores there; nullopt unless each
+/// result is read exactly once.
 std::optional<std::vector<Expr>> consumerPoint(const Nest& reducer, const Nest& consumer, const Expr& load) {
   if (product(reducer.axes) != product(consumer.axes)) return std::nullopt;
   const auto store = storeAddress(reducer);
@@ -56,7 +56,8 @@ bool fuseAt(Program& program, const Uses& uses, std::size_t at) {
     if (!reducer || reducer->kind == Nest::Kind::Map) continue;
     const int buffer = reducer->target.buffer;
     const auto id = static_cast<std::size_t>(buffer);
-    if (program.buffers[id].kind != BufferKind::Temporary || uses.reads[id] != 1 || uses.writes[id] != 1) continue;
+    if (program.buffers[id].kind != BufferKind::Temporary || uses.reads[id] != 1 || uses.writes[id] != 1)
+      continue;
     const auto load = onlyLoad(*consumer, buffer);
     if (!load) continue;
     const auto point = consumerPoint(*reducer, *consumer, *load);

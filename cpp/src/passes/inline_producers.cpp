@@ -109,9 +109,12 @@ class Inlining {
     std::set<int> seen;
     forEachExpression(before, [&](const Expr& expr) {
       walk(expr, [&](const Expr& node) {
-        if (node->op != Op::Load || stillRead.count(node->view.buffer) || !seen.insert(node->view.buffer).second) return;
+        if (node->op != Op::Load || stillRead.count(node->view.buffer) ||
+            !seen.insert(node->view.buffer).second)
+          return;
         for (const Kernel& producer : program_.kernels)
-          if (const auto* nest = std::get_if<Nest>(&producer.body); nest && nest->target.buffer == node->view.buffer)
+          if (const auto* nest = std::get_if<Nest>(&producer.body);
+              nest && nest->target.buffer == node->view.buffer)
             joined = joinOrigins(joined, producer.origin);
       });
     });

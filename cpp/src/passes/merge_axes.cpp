@@ -20,8 +20,8 @@ void flatten(const Nest& nest, View& view, std::vector<Expr>& indices) {
   indices = variables;
 }
 
-/// Lets change(view, indices) rewrite every access that stays inside of its view; what a condition guards keeps its
-/// indices.
+/// Lets change(view, indices) rewrite every access that stays inside of its view; what a condition guards
+/// keeps its indices.
 template <class Change>
 void changeAccesses(Nest& nest, Change&& change) {
   const Nest before = nest;

@@ -33,7 +33,8 @@ int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Li
       if (node->op != Op::Load) return;
       const int buffer = node->view.buffer;
       const auto form = address(node->view, node->args, nest.variables());
-      const bool same = afterReduction && form && form->offset == store->offset && form->strides == store->strides;
+      const bool same =
+          afterReduction && form && form->offset == store->offset && form->strides == store->strides;
       (same ? candidates : refused).insert(buffer);
     });
   };
@@ -44,7 +45,8 @@ int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Li
   for (const int buffer : candidates) {
     const Buffer& source = program.buffers[static_cast<std::size_t>(buffer)];
     if (refused.count(buffer) || source.kind != BufferKind::Temporary || source.type != target.type) continue;
-    if (lives[static_cast<std::size_t>(buffer)].last != k || product(source.shape) != product(target.shape)) continue;
+    if (lives[static_cast<std::size_t>(buffer)].last != k || product(source.shape) != product(target.shape))
+      continue;
     return buffer;
   }
   return -1;
@@ -53,7 +55,8 @@ int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Li
 std::int64_t liveBytes(const Plan& plan, int kernel) {
   std::int64_t bytes = 0;
   for (const Slot& slot : plan.slots)
-    if (slot.first <= kernel && kernel <= slot.last) bytes += sofie_runtime::aligned(*slot.bytes.upperBound());
+    if (slot.first <= kernel && kernel <= slot.last)
+      bytes += sofie_runtime::aligned(*slot.bytes.upperBound());
   return bytes;
 }
 
@@ -96,7 +99,8 @@ Plan planMemory(const Program& program) {
       }
       plan.slotOf[id] = static_cast<int>(plan.slots.size());
       const auto elementBytes = static_cast<std::int64_t>(sizeOf(buffer.type));
-      plan.slots.push_back({product(buffer.shape) * elementBytes, lives[id].first, lives[id].last, {view.buffer}, 0});
+      plan.slots.push_back(
+          {product(buffer.shape) * elementBytes, lives[id].first, lives[id].last, {view.buffer}, 0});
     });
   }
   place(plan, static_cast<int>(program.kernels.size()));
@@ -108,12 +112,12 @@ Plan planMemory(const Program& program) {
 }
 
 std::string text(const Plan& plan) {
-  std::string result = plan.isStatic ? "arena of " + std::to_string(plan.arenaBytes) + " bytes, lower bound " +
-                                           std::to_string(plan.lowerBound) + "\n"
+  std::string result = plan.isStatic ? "arena of " + std::to_string(plan.arenaBytes) +
+                                           " bytes, lower bound " + std::to_string(plan.lowerBound) + "\n"
                                      : "arena placed when a session is prepared\n";
   for (const Slot& slot : plan.slots) {
-    result += "  kernels " + std::to_string(slot.first) + " to " + std::to_string(slot.last) + ": " + slot.bytes.text() +
-              " bytes";
+    result += "  kernels " + std::to_string(slot.first) + " to " + std::to_string(slot.last) + ": " +
+              slot.bytes.text() + " bytes";
     if (plan.isStatic) result += " at " + std::to_string(slot.offset);
     for (const int buffer : slot.buffers) result += " b" + std::to_string(buffer);
     result += "\n";

@@ -39,7 +39,8 @@ std::optional<std::size_t> carrier(const Dim& stride, const std::vector<AddressA
 }
 
 /// Distributes a constant offset over the axes, the widest strides first.
-bool addConstantOffset(std::int64_t rest, const std::vector<AddressAxis>& to, std::vector<Position>& positions) {
+bool addConstantOffset(std::int64_t rest, const std::vector<AddressAxis>& to,
+                       std::vector<Position>& positions) {
   while (rest > 0) {
     std::optional<std::size_t> widest;
     for (std::size_t j = 0; j < to.size(); ++j) {
@@ -64,8 +65,8 @@ bool addOffset(const Dim& offset, const std::vector<AddressAxis>& to, std::vecto
 
 }  // namespace
 
-std::optional<std::vector<Expr>> mapPoints(const std::vector<AddressAxis>& from, const std::vector<AddressAxis>& to,
-                                           const Dim& offset) {
+std::optional<std::vector<Expr>> mapPoints(const std::vector<AddressAxis>& from,
+                                           const std::vector<AddressAxis>& to, const Dim& offset) {
   std::vector<Position> positions(to.size());
   for (const AddressAxis& axis : from) {
     if (axis.stride.is(0) || axis.extent.is(1)) continue;

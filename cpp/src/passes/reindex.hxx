@@ -13,11 +13,11 @@ struct AddressAxis {
   Expr index;
 };
 
-/// Finds, for every point of `from`, the point of `to` with the same address: one index per axis of `to`, affine in the
-/// indices of `from`. `offset` is the address of from's origin minus that of to's.
+/// Finds, for every point of `from`, the point of `to` with the same address: one index per axis of `to`,
+/// affine in the indices of `from`. `offset` is the address of from's origin minus that of to's.
 /// \return nullopt when there is no such affine map that is known to stay inside the extents of `to`.
-std::optional<std::vector<Expr>> mapPoints(const std::vector<AddressAxis>& from, const std::vector<AddressAxis>& to,
-                                           const Dim& offset);
+std::optional<std::vector<Expr>> mapPoints(const std::vector<AddressAxis>& from,
+                                           const std::vector<AddressAxis>& to, const Dim& offset);
 
 /// The axes of the address at which a nest stores; nullopt for a scatter.
 struct StoreAddress {

@@ -22,7 +22,8 @@ bool removeDeadCode(Program& program) {
       writesNeeded = writesNeeded || (write && needed[static_cast<std::size_t>(view.buffer)]);
     });
     if (!writesNeeded || storesNothing(*kernel)) continue;
-    forEachView(*kernel, [&](const View& view, bool) { needed[static_cast<std::size_t>(view.buffer)] = true; });
+    forEachView(*kernel,
+                [&](const View& view, bool) { needed[static_cast<std::size_t>(view.buffer)] = true; });
     live.push_back(std::move(*kernel));
   }
   const bool changed = live.size() != program.kernels.size();

@@ -1,0 +1,96 @@
+#include <algorithm>
+
+#include "../../runtime/weights.hxx"
+#include "emit/interface.hxx"
+#include "emit/names.hxx"
+
+namespace sofie {
+namespace {
+
+std::vector<std::string> bufferNames(const Program& program, const std::vector<int>& buffers) {
+  std::vector<std::string> names;
+  for (const int id : buffers) names.push_back(program.buffers[static_cast<std::size_t>(id)].name);
+  return names;
+}
+
+/// Constants that kernels read, one after the other at multiples of 64 bytes.
+void layOutWeights(Model& model) {
+  const Program& program = model.program;
+  model.weightOffset.assign(program.buffers.size(), -1);
+  for (const Kernel& kernel : program.kernels)
+    forEachView(kernel, [&](const View& view, bool) {
+      const auto id = static_cast<std::size_t>(view.buffer);
+      const Buffer& buffer = program.buffers[id];
+      if (buffer.kind != BufferKind::Constant || model.weightOffset[id] >= 0) return;
+      model.weightOffset[id] = static_cast<std::int64_t>(model.weights.size());
+      const auto& bytes = *buffer.constant->bytes;
+      model.weights.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+      model.weights.resize((model.weights.size() / 64 + 1) * 64);  // an empty constant has an address too
+    });
+  model.checksum = sofie_runtime::weights_checksum(
+      reinterpret_cast<const unsigned char*>(model.weights.data()), model.weights.size());
+}
+
+}  // namespace
+
+Model describeModel(const Program& program, const std::string& target, const RenderOptions& options) {
+  Model model{program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {},
+              {},      {},     0};
+  model.symbolNames = identifiers(program.symbols);
+  model.inputNames = identifiers(bufferNames(program, program.inputs), model.symbolNames);
+  std::vector<std::string> taken = model.symbolNames;
+  taken.insert(taken.end(), model.inputNames.begin(), model.inputNames.end());
+  model.outputNames = identifiers(bufferNames(program, program.outputs), taken);
+  layOutWeights(model);
+  return model;
+}
+
+std::string dimText(const Model& model, const Dim& dim) {
+  return dim.text([&](const std::string& symbol) {
+    const auto& symbols = model.program.symbols;
+    const auto position = std::find(symbols.begin(), symbols.end(), symbol) - symbols.begin();
+    return "dims." + model.symbolNames[static_cast<std::size_t>(position)];
+  });
+}
+
+std::string placementText(const Model& model, const std::string& indent) {
+  const std::string count = std::to_string(model.plan.slots.size());
+  std::string text = indent + "rt::Block blocks[] = {\n";
+  for (const Slot& slot : model.plan.slots)
+    text += indent + "    {" + dimText(model, slot.bytes) + ", " + std::to_string(slot.first) + ", " +
+            std::to_string(slot.last) + ", 0},\n";
+  return text + indent + "};\n" + indent + "int order[" + count + "];\n" + indent +
+         "const std::int64_t bytes = rt::place_blocks(blocks, " + count + ", order);\n" + indent +
+         "for (int i = 0; i < " + count + "; ++i) offsets_[i] = blocks[i].offset;\n";
+}
+
+std::string inlineWeightsText(const Model& model) {
+  if (!model.isInline()) return "";
+  std::string text;
+  for (std::size_t id = 0; id < model.weightOffset.size(); ++id) {
+    if (model.weightOffset[id] < 0) continue;
+    const Constant& constant = *model.program.buffers[id].constant;
+    const auto count = constant.size();
+    text += "alignas(64) inline constexpr " + std::string(cppType(constant.type)) + " w" +
+            std::to_string(id) + "[] = {";
+    for (std::int64_t i = 0; i < count; ++i) {
+      text += i % 8 == 0 ? "\n    " : " ";
+      text += literal(constant.type, constant.at<double>(i), constant.at<std::int64_t>(i)) + ",";
+    }
+    text += (count == 0 ? "{}" : "") + std::string("\n};\n");
+  }
+  return text + "\n";
+}
+
+Files modelFiles(const Model& model, const std::string& header) {
+  Files files{{model.program.name + ".hxx", header}};
+  if (model.isInline()) return files;
+  sofie_runtime::WeightsHeader weights;
+  weights.bytes = model.weights.size();
+  weights.checksum = model.checksum;
+  std::string data(reinterpret_cast<const char*>(&weights), sizeof weights);
+  files[model.program.name + ".dat"] = data + model.weights;
+  return files;
+}
+
+}  // namespace sofie

@@ -1,0 +1,236 @@
+#include "emit/session_text.hxx"
+
+#include <algorithm>
+
+#include "emit/names.hxx"
+
+namespace sofie {
+namespace {
+
+/// "float", for std::vector bool is stored in bytes.
+std::string vectorElement(const Buffer& buffer) {
+  return buffer.type == DType::Bool ? "std::uint8_t" : std::string(cppType(buffer.type));
+}
+
+/// The parts of Session's functions that depend on the model's inputs, outputs and symbols.
+struct Signature {
+  std::string sizes;         ///< "std::size_t batch"
+  std::string sizeValues;    ///< "batch"
+  std::string inputs;        ///< "const float* x"
+  std::string inputValues;   ///< "x"
+  std::string outputs;       ///< "float* y"
+  std::string outputValues;  ///< "y"
+  std::string result;        ///< "std::vector<float>"
+
+  explicit Signature(const Model& model) {
+    const auto add = [](std::string& list, const std::string& item) {
+      list += (list.empty() ? "" : ", ") + item;
+    };
+    for (const std::string& symbol : model.symbolNames) {
+      add(sizes, "std::size_t " + symbol);
+      add(sizeValues, symbol);
+    }
+    for (std::size_t i = 0; i < model.inputNames.size(); ++i) {
+      add(inputs, "const " + std::string(cppType(model.buffer(model.program.inputs[i]).type)) + "* " +
+                      model.inputNames[i]);
+      add(inputValues, model.inputNames[i]);
+    }
+    bool oneType = true;
+    std::string all;
+    for (std::size_t i = 0; i < model.outputNames.size(); ++i) {
+      const Buffer& buffer = model.buffer(model.program.outputs[i]);
+      add(outputs, std::string(cppType(buffer.type)) + "* " + model.outputNames[i]);
+      add(outputValues, model.outputNames[i]);
+      add(all, "std::vector<" + vectorElement(buffer) + ">");
+      oneType = oneType && buffer.type == model.buffer(model.program.outputs[0]).type;
+    }
+    const std::string first = "std::vector<" + vectorElement(model.buffer(model.program.outputs[0])) + ">";
+    result = model.outputNames.size() == 1 ? first
+             : oneType                     ? "std::vector<" + first + ">"
+                                           : "std::tuple<" + all + ">";
+  }
+
+  static std::string join(const std::string& a, const std::string& b) {
+    return a.empty() || b.empty() ? a + b : a + ", " + b;
+  }
+};
+
+std::string documentTensors(const Model& model) {
+  std::string text;
+  const auto list = [&](const char* what, const std::vector<int>& buffers,
+                        const std::vector<std::string>& names) {
+    for (std::size_t i = 0; i < buffers.size(); ++i) {
+      const Buffer& buffer = model.buffer(buffers[i]);
+      text += std::string("/// ") + what + " " + names[i] + ": " + commentText(buffer.name) + ", " +
+              std::string(dtypeName(buffer.type)) + " " + commentText(sofie::text(buffer.shape)) + "\n";
+    }
+  };
+  list("Input", model.program.inputs, model.inputNames);
+  list("Output", model.program.outputs, model.outputNames);
+  return text;
+}
+
+std::string dimsStruct(const Model& model) {
+  std::string text = "/// The model's symbolic dimensions.\nstruct Dims {\n";
+  for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
+    text += "  std::int64_t " + model.symbolNames[i] + ";\n";
+  return text + "};\n\n";
+}
+
+/// Refuses sizes that the model was not compiled for.
+std::string checkDimsText(const Model& model) {
+  std::string checks;
+  for (std::size_t i = 0; i < model.symbolNames.size(); ++i) {
+    const std::string& name = model.program.symbols[i];
+    for (const int input : model.program.inputs)
+      for (const Dim& dim : model.buffer(input).shape) {
+        if (dim.symbolName() != name) continue;
+        const std::int64_t low = dim.lowerBound().value_or(0);
+        const std::int64_t high = dim.upperBound().value_or(std::int64_t(1) << 40);
+        const std::string line = "  check_dim(" + cppString(name) + ", dims." + model.symbolNames[i] + ", " +
+                                 std::to_string(low) + ", " + std::to_string(high) + ");\n";
+        if (checks.find(line) == std::string::npos) checks += line;
+      }
+  }
+  return "inline void check_dims([[maybe_unused]] const Dims& dims) {\n" + checks + "}\n\n";
+}
+
+std::string outputCountText(const Model& model, std::size_t i) {
+  const Buffer& buffer = model.buffer(model.program.outputs[i]);
+  return "static_cast<std::size_t>(" + dimText(model, product(buffer.shape)) + ")";
+}
+
+std::string inferText(const Model& model, const Signature& signature) {
+  std::string body;
+  const std::size_t count = model.outputNames.size();
+  for (std::size_t i = 0; i < count; ++i)
+    body += "    std::vector<" + vectorElement(model.buffer(model.program.outputs[i])) + "> result" +
+            std::to_string(i) + "(" + outputCountText(model, i) + ");\n";
+  std::string pointers;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string data = "result" + std::to_string(i) + ".data()";
+    const bool isBool = model.buffer(model.program.outputs[i]).type == DType::Bool;
+    pointers += (i ? ", " : "") + (isBool ? "reinterpret_cast<bool*>(" + data + ")" : data);
+  }
+  body += "    infer(" + Signature::join(signature.inputValues, pointers) + ");\n";
+  std::string results;
+  for (std::size_t i = 0; i < count; ++i)
+    results += (i ? ", std::move(result" : "std::move(result") + std::to_string(i) + ")";
+  body += count == 1 ? "    return result0;\n" : "    return {" + results + "};\n";
+  return body;
+}
+
+constexpr const char* hostPromise = R"(Allocates nothing and takes no lock.
+  /// @return 0, or 1 when the data hold an index out of range)";
+constexpr const char* devicePromise = R"(Copies to the device and back.
+  /// @return 0, 1 when the data hold an index out of range, or 2 when the device failed)";
+/// What a Session offers beside the rest when its kernels run on a device.
+constexpr const char* deviceMembers = R"(  /// On the caller's queue, in whose order the kernels run.
+  explicit Session(const Engine::Queue::Native& queue, std::string weights = @default@@sizes@)
+      : engine_(weights, Engine::Queue(queue)) {
+    prepare(@sizeValues@);
+  }
+
+  /// Queues the computation on memory of the device and returns at once.
+  void enqueue(@inputsAndOutputs@) {
+    const void* const inputs[] = {@inputArray@};
+    void* const outputs[] = {@outputArray@};
+    engine_.enqueue(inputs, outputs);
+  }
+
+  /// Waits for the queue. @return 0, or 1 when the data held an index out of range
+  int wait() { return engine_.wait(); }
+
+)";
+
+}  // namespace
+
+std::string replaceAll(std::string text,
+                       const std::vector<std::pair<std::string, std::string>>& replacements) {
+  for (const auto& [from, to] : replacements)
+    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
+      text.replace(at, from.size(), to);
+  return text;
+}
+
+std::string resultType(const Model& model) { return Signature(model).result; }
+
+std::string dimsText(const Model& model) { return dimsStruct(model) + checkDimsText(model); }
+
+std::string sessionText(const Model& model) {
+  const Signature signature(model);
+  std::string defaults, brace;
+  for (const std::string& symbol : model.symbolNames) {
+    defaults += ", std::size_t " + symbol + " = 1";
+    brace += (brace.empty() ? "" : ", ") + ("static_cast<std::int64_t>(" + symbol + ")");
+  }
+  std::string inputArray, outputArray;
+  for (const std::string& name : model.inputNames) inputArray += (inputArray.empty() ? "" : ", ") + name;
+  for (const std::string& name : model.outputNames) outputArray += (outputArray.empty() ? "" : ", ") + name;
+  const std::string weightsDefault = model.isInline() ? "\"\"" : "\"" + model.program.name + ".dat\"";
+  std::string text = documentTensors(model) +
+                     R"(struct Session {
+  /// @param weights path of the weights file@inlineNote@
+  /// \throws std::runtime_error when the weights file is missing, damaged or of another model
+  explicit Session(std::string weights = @default@@sizes@) : engine_(weights) { prepare(@sizeValues@); }
+
+  /// Lays out memory for the given sizes; cheap when they have not changed.
+  void prepare(@sizeParameters@) {
+    const Dims dims{@brace@};
+    if (prepared_ && same(dims, dims_)) return;
+    check_dims(dims);
+    engine_.prepare(dims);
+    dims_ = dims;
+    prepared_ = true;
+  }
+
+  /// Computes the outputs into memory of the caller@prepareNote@. @promise@
+  int infer(@inputsAndOutputs@) noexcept {
+    const void* const inputs[] = {@inputArray@};
+    void* const outputs[] = {@outputArray@};
+    return engine_.run(inputs, outputs);
+  }
+
+  @result@ infer(@sizesAndInputs@) {
+@prepareCall@@inferBody@  }
+
+@onDevice@  const Dims& dims() const { return dims_; }
+  Engine& engine() { return engine_; }
+  const Engine& engine() const { return engine_; }
+
+ private:
+  static bool same(@sameParameters@) { return @same@; }
+
+  Engine engine_;
+  Dims dims_{};
+  bool prepared_ = false;
+};
+)";
+  std::string same;
+  for (const std::string& symbol : model.symbolNames)
+    same += (same.empty() ? "a." : " && a.") + symbol + " == b." + symbol;
+  const std::string inputs = model.inputNames.empty() ? "nullptr" : inputArray;
+  return replaceAll(
+      text, {{"@promise@", model.onDevice ? devicePromise : hostPromise},
+             {"@onDevice@", model.onDevice ? deviceMembers : ""},
+             {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
+             {"@default@", weightsDefault},
+             {"@sizes@", defaults},
+             {"@sizeValues@", signature.sizeValues},
+             {"@sizeParameters@", signature.sizes},
+             {"@brace@", brace},
+             {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
+             {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
+             {"@inputArray@", inputs},
+             {"@outputArray@", outputArray},
+             {"@result@", signature.result},
+             {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},
+             {"@prepareCall@", model.isDynamic() ? "    prepare(" + signature.sizeValues +
+                                                       ");\n    const Dims& dims = dims_;\n    (void)dims;\n"
+                                                 : ""},
+             {"@inferBody@", inferText(model, signature)},
+             {"@sameParameters@", same.empty() ? "const Dims&, const Dims&" : "const Dims& a, const Dims& b"},
+             {"@same@", same.empty() ? "true" : same}});
+}
+
+}  // namespace sofie

@@ -1,0 +1,144 @@
+#include "emit/names.hxx"
+#include "emit/session_text.hxx"
+
+namespace sofie {
+namespace {
+
+std::string jsonShape(const Shape& shape) {
+  std::string result = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const auto value = shape[i].value();
+    result += (i ? ", " : "") + (value ? std::to_string(*value) : jsonString(shape[i].text()));
+  }
+  return result + "]";
+}
+
+std::string jsonTensors(const Program& program, const std::vector<int>& buffers) {
+  std::string result = "[";
+  for (const int id : buffers) {
+    const Buffer& buffer = program.buffers[static_cast<std::size_t>(id)];
+    result += (result.size() > 1 ? ", {" : "{") + std::string("\"name\": ") + jsonString(buffer.name) +
+              ", \"dtype\": \"" + std::string(dtypeName(buffer.type)) +
+              "\", \"shape\": " + jsonShape(buffer.shape) + "}";
+  }
+  return result + "]";
+}
+
+std::string descriptionJson(const Model& model) {
+  std::string symbols;
+  for (const std::string& symbol : model.program.symbols)
+    symbols += (symbols.empty() ? "" : ", ") + jsonString(symbol);
+  return "{\"name\": " + jsonString(model.program.name) + ", \"target\": \"" + model.target +
+         "\", \"inputs\": " + jsonTensors(model.program, model.program.inputs) +
+         ", \"outputs\": " + jsonTensors(model.program, model.program.outputs) + ", \"symbols\": [" +
+         symbols + "], \"weights\": " + (model.isInline() ? "\"inline\"" : "\"file\"") + "}";
+}
+
+std::string outputShapeText(const Model& model) {
+  std::string text;
+  for (std::size_t i = 0; i < model.program.outputs.size(); ++i) {
+    const Shape& shape = model.buffer(model.program.outputs[i]).shape;
+    text += "        case " + std::to_string(i) + ":\n";
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      text += "          shape[" + std::to_string(axis) + "] = " + dimText(model, shape[axis]) + ";\n";
+    text += "          break;\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string tableText(const Model& model) {
+  std::string symbols, labels;
+  for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
+    symbols += (i ? ", symbols[" : "symbols[") + std::to_string(i) + "]";
+  for (const Kernel& kernel : model.program.kernels)
+    labels += "      " + cppString(commentText(kernel.origin)) + ",\n";
+  const bool profile = model.options.profile && !model.program.kernels.empty();
+  const std::string kernelCount = std::to_string(profile ? model.program.kernels.size() : 0);
+  std::string prepareSizes;
+  for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
+    prepareSizes += (i ? ", " : "") + ("static_cast<std::size_t>(symbols[" + std::to_string(i) + "])");
+  return replaceAll(R"(
+/// The model behind the C interface of abi.h.
+inline const pysofie_model* table() {
+  struct Functions {
+    static Session* session(pysofie_session* opaque) { return reinterpret_cast<Session*>(opaque); }
+    static const Session* session(const pysofie_session* opaque) { return reinterpret_cast<const Session*>(opaque); }
+    static void report(const std::exception& problem, char* error, std::size_t size) {
+      if (size > 0) std::snprintf(error, size, "%s", problem.what());
+    }
+    static pysofie_session* create(const char* weights, char* error, std::size_t size) {
+      try {
+        return reinterpret_cast<pysofie_session*>(new Session(weights));
+      } catch (const std::exception& problem) {
+        report(problem, error, size);
+        return nullptr;
+      }
+    }
+    static void destroy(pysofie_session* opaque) { delete session(opaque); }
+    static int prepare(pysofie_session* opaque, const std::int64_t* symbols, char* error, std::size_t size) {
+      try {
+        (void)symbols;
+        session(opaque)->prepare(@prepareSizes@);
+        return 0;
+      } catch (const std::exception& problem) {
+        report(problem, error, size);
+        return 1;
+      }
+    }
+    static void output_shape(const pysofie_session* opaque, std::int32_t output, std::int64_t* shape) {
+      const Dims& dims = session(opaque)->dims();
+      (void)dims;
+      (void)shape;
+      switch (output) {
+@outputShapes@        default: break;
+      }
+    }
+    static int run(pysofie_session* opaque, const void* const* inputs, void* const* outputs) {
+      return session(opaque)->engine().run(inputs, outputs);
+    }
+    static std::size_t arena_bytes(const pysofie_session* opaque) { return session(opaque)->engine().arena_bytes(); }
+@profile@  };
+  static const pysofie_model model{PYSOFIE_ABI_VERSION,
+                                   @description@,
+                                   @symbolCount@,
+                                   @inputCount@,
+                                   @outputCount@,
+                                   Functions::create,
+                                   Functions::destroy,
+                                   Functions::prepare,
+                                   Functions::output_shape,
+                                   Functions::run,
+                                   Functions::arena_bytes,
+                                   @kernelCount@,
+                                   @labels@,
+                                   @profileFunction@};
+  return &model;
+}
+)",
+                    {{"@prepareSizes@", prepareSizes},
+                     {"@outputShapes@", outputShapeText(model)},
+                     {"@description@", cppString(descriptionJson(model))},
+                     {"@symbolCount@", std::to_string(model.symbolNames.size())},
+                     {"@inputCount@", std::to_string(model.inputNames.size())},
+                     {"@outputCount@", std::to_string(model.outputNames.size())},
+                     {"@kernelCount@", kernelCount},
+                     {"@labels@", profile ? "Functions::labels()" : "nullptr"},
+                     {"@profileFunction@", profile ? "Functions::profile" : "nullptr"},
+                     {"@profile@", !profile ? "" : R"(    static const char* const* labels() {
+      static const char* const names[] = {
+)" + labels + R"(      };
+      return names;
+    }
+    static void profile(const pysofie_session* opaque, std::uint64_t* nanoseconds, std::uint64_t* calls) {
+      const Engine& engine = session(opaque)->engine();
+      for (int k = 0; k < )" + kernelCount + R"(; ++k) {
+        nanoseconds[k] = engine.nanoseconds[k];
+        calls[k] = engine.calls[k];
+      }
+    }
+)"}});
+}
+
+}  // namespace sofie
