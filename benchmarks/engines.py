@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,4 +56,7 @@ class OnnxRuntime:
         return durations
 
 
-ENGINES = {"pysofie": lambda path: pysofie.compile(path), "onnxruntime": OnnxRuntime}
+ENGINES: dict[str, Callable[[Path], Engine]] = {
+    "pysofie": lambda path: pysofie.compile(path),
+    "onnxruntime": OnnxRuntime,
+}

@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,9 +117,9 @@ def measure(
     error = max(_difference(value, expected[key]) for key, value in session.run(feeds).items())
 
     calls: dict[str, Callable[[int], NDArray[Any]]] = {
-        engine: lambda repeat, engine=engine: sessions[engine].benchmark(feeds, repeat) for engine in sessions
+        engine: partial(loaded.benchmark, feeds) for engine, loaded in sessions.items()
     }
-    calls["pysofie (Python)"] = lambda repeat: _python_calls(session, feeds, repeat)
+    calls["pysofie (Python)"] = partial(_python_calls, session, feeds)
     repeats = {key: _repeat(call, seconds) for key, call in calls.items()}
     durations: dict[str, list[NDArray[Any]]] = {key: [] for key in calls}
     for _ in range(rounds):
@@ -163,5 +164,5 @@ def _difference(value: NDArray[Any], expected: NDArray[Any]) -> float:
 def _fresh(path: Path, feeds: Feeds) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "feeds.npz"
-        np.savez(file, **feeds)  # type: ignore[arg-type]
+        np.savez(file, allow_pickle=False, **feeds)
         return {engine: fresh.start(engine, path, file) for engine in ENGINES}

@@ -82,7 +82,7 @@ def loop_nanoseconds(session: Session, feeds: dict[str, np.ndarray[Any, Any]], s
     one = max(float(session.benchmark(feeds, 50).min()), 1.0)
     tries = 100
     calls = max(1, int(seconds * 1e9 / tries / one))
-    return library().loop_nanoseconds(
+    nanoseconds: float = library().loop_nanoseconds(
         ctypes.c_void_p(session.library.address),
         str(session.weights).encode(),
         (ctypes.c_int64 * len(symbols))(*(symbols[name] for name in session.symbols)),
@@ -91,6 +91,7 @@ def loop_nanoseconds(session: Session, feeds: dict[str, np.ndarray[Any, Any]], s
         ctypes.c_int64(calls),
         tries,
     )
+    return nanoseconds
 
 
 def _pointers(arrays: list[np.ndarray[Any, Any]]) -> Any:

@@ -28,7 +28,16 @@ def table(results: Sequence[Result], ceilings: Ceilings) -> Table:
     )
     out = Table(title="pysofie against onnxruntime", caption=caption)
     out.add_column("model")
-    columns = ("onnxruntime", "p99", "pysofie", "p99", "faster", "in a loop", "GFLOP/s", "of peak")
+    columns: tuple[str, ...] = (
+        "onnxruntime",
+        "p99",
+        "pysofie",
+        "p99",
+        "faster",
+        "in a loop",
+        "GFLOP/s",
+        "of peak",
+    )
     columns += ("from Python", "compile", "cached", "arena", "peak memory", "difference")
     for column in columns:
         out.add_column(column, justify="right")
@@ -86,7 +95,7 @@ def plot(results: Sequence[Result], ceilings: Ceilings, path: Path) -> None:
     )
     times.margins(x=0.25)
     times.invert_yaxis()
-    times.legend(loc="lower right", frameon=False)
+    figure.legend(*times.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     share = [0 if result.gflops is None else result.gflops / ceilings.gflops for result in results]
     shares.barh(range(len(names)), share, 0.5, color=engines["pysofie"])
     shares.set(xlim=(0, 1), xlabel=f"share of the peak of {ceilings.gflops:.0f} GFLOP/s")
