@@ -87,7 +87,7 @@ def main() -> None:
                     progress=lambda: progress.advance(task),
                 )
             )
-    console.print(report.table(results, machine))
+    console.print(report.latencies(results, machine), report.costs(results))
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "results.json").write_text(report.to_json(results, machine))
     report.plot(results, machine, options.output / "results.png")

@@ -20,15 +20,15 @@ def _time(nanoseconds: float) -> str:
     return f"{nanoseconds / 1e3:.3g}"
 
 
-def table(results: Sequence[Result], ceilings: Ceilings) -> Table:
-    """A table for the terminal; times in microseconds."""
+def latencies(results: Sequence[Result], ceilings: Ceilings) -> Table:
+    """How fast, as a table for the terminal."""
     caption = (
-        f"One thread; microseconds per call. Measured ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, "
-        f"{ceilings.l1:.0f} GB/s from L1, {ceilings.l2:.0f} GB/s from L2."
+        "One thread; median and 99th percentile in microseconds per call. "
+        f"Ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, {ceilings.l1:.0f} GB/s from L1, {ceilings.l2:.0f} GB/s from L2."
     )
-    out = Table(title="pysofie against onnxruntime", caption=caption)
-    out.add_column("model")
-    columns: tuple[str, ...] = (
+    out = _table(
+        "Latency",
+        caption,
         "onnxruntime",
         "p99",
         "pysofie",
@@ -38,9 +38,6 @@ def table(results: Sequence[Result], ceilings: Ceilings) -> Table:
         "GFLOP/s",
         "of peak",
     )
-    columns += ("from Python", "compile", "cached", "arena", "peak memory", "difference")
-    for column in columns:
-        out.add_column(column, justify="right")
     for result in results:
         other, ours = result.latency["onnxruntime"], result.latency["pysofie"]
         gflops = result.gflops
@@ -54,14 +51,32 @@ def table(results: Sequence[Result], ceilings: Ceilings) -> Table:
             _time(result.loop),
             "" if gflops is None else f"{gflops:.0f}",
             "" if gflops is None else f"{gflops / ceilings.gflops:.0%}",
-            _time(result.latency["pysofie (Python)"].median),
+        )
+    return out
+
+
+def costs(results: Sequence[Result]) -> Table:
+    """What it takes, as a table for the terminal."""
+    caption = "The start and the memory are those of a fresh process: pysofie from its cache / onnxruntime."
+    out = _table("Costs", caption, "from Python", "compile", "start", "arena", "memory [MiB]", "difference")
+    for result in results:
+        out.add_row(
+            result.model,
+            f"{_time(result.latency['pysofie (Python)'].median)} us",
             f"{result.compile:.2f} s",
             f"{result.cached * 1e3:.0f} ms",
             f"{result.arena / 1024:.1f} KiB",
-            " / ".join(f"{result.peak[engine] / 2**20:.1f}" for engine in ("pysofie", "onnxruntime"))
-            + " MiB",
+            f"{result.peak['pysofie'] / 2**20:.1f} / {result.peak['onnxruntime'] / 2**20:.1f}",
             f"{result.error:.1e}",
         )
+    return out
+
+
+def _table(title: str, caption: str, *columns: str) -> Table:
+    out = Table(title=title, caption=caption)
+    out.add_column("model")
+    for column in columns:
+        out.add_column(column, justify="right")
     return out
 
 
