@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -257,21 +258,26 @@ class _Builder:
         inputs = [value for value in source.input if value.name not in set(names)]
         self._refuse_duplicates([*names, *(value.name for value in inputs)])
         for value in inputs:
-            self._collect(lambda v=value: graph.add_input(v.name, *self._input_type(v.name, v.type)))
+            with self._collect():
+                graph.add_input(value.name, *self._input_type(value.name, value.type))
         for tensor in constants:
-            self._collect(lambda t=tensor: graph.add_initializer(t.name, *unpack(t)))
+            with self._collect():
+                graph.add_initializer(tensor.name, *unpack(tensor))
         for node in source.node:
+            # What reads an input that could not be added would only be reported for that.
             if not self.problems:
-                self._collect(lambda n=node: self._node(graph, n))
+                with self._collect():
+                    self._node(graph, node)
         self._raise_problems(source)
         for value in source.output:
             graph.add_output(value.name)
         return graph
 
-    def _collect(self, step: Callable[[], None]) -> None:
+    @contextmanager
+    def _collect(self) -> Iterator[None]:
         """Note what is not supported and go on, so that the user sees all of it at once."""
         try:
-            step()
+            yield
         except UnsupportedError as error:
             self.problems.append(str(error))
 
