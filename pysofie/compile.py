@@ -6,27 +6,18 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pysofie import cache as compiled
 from pysofie.errors import CompileError, UnsupportedError
+from pysofie.generate import Options, generate
 from pysofie.importers import as_source
 
 if TYPE_CHECKING:
     from pysofie.importers import Dims, ModelLike, Source
     from pysofie.session import Session
     from pysofie.toolchains import Toolchain
-
-
-@dataclass(frozen=True)
-class Options:
-    """What shapes the generated code, beside the model."""
-
-    target: str = "cpu"
-    profile: bool = False
-    disabled_passes: tuple[str, ...] = ()
 
 
 def compile(
@@ -170,11 +161,9 @@ def build(models: Sequence[Source], options: Options, toolchain: Toolchain, fold
     CompileError
         The generated code was refused; it is kept, and the error says where.
     """
-    from pysofie import debug
-
     lines = ["#define PYSOFIE_SHARED_LIBRARY"]
     for i, source in enumerate(models):
-        files = debug.generate(source.load(), options)
+        files = generate(source.load(), options)
         for file, content in files.items():
             (folder / f"{i}{Path(file).suffix}").write_bytes(content)
         lines += [

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from pysofie.errors import Error
-
-if TYPE_CHECKING:
-    from pysofie.compile import Options
-    from pysofie.model import Model
 
 STAGES = ("graph", "kernels", "plan", "code")
 
@@ -33,39 +28,6 @@ def stages() -> set[str]:
     return chosen
 
 
-def generate(model: Model, options: Options, *, weights: str = "file") -> dict[str, bytes]:
-    """Generate the code of a model, printing to stderr the stages that were asked for.
-
-    Parameters
-    ----------
-    model : Model
-        What to generate code for.
-    options : Options
-        How.
-    weights : {"file", "inline"}
-        Where the weights go.
-
-    Returns
-    -------
-    dict of str to bytes
-        Files by name.
-    """
-    from pysofie import _core
-
-    shown = stages()
-    if "graph" in shown:
-        _show(model.name, "graph", model.graph.dump())
-    program = _core.Program(model.graph, list(options.disabled_passes))
-    for stage in ("kernels", "plan"):
-        if stage in shown:
-            _show(model.name, stage, program.dump(stage))
-    files = program.render(options.target, weights, options.profile)
-    if "code" in shown:
-        for name, content in files.items():
-            if not name.endswith(".dat"):
-                _show(model.name, name, content.decode())
-    return files
-
-
-def _show(model: str, stage: str, text: str) -> None:
+def show(model: str, stage: str, text: str) -> None:
+    """Print one stage of the compilation of a model to stderr."""
     print(f"--- {model}: {stage} ---\n{text}", file=sys.stderr)

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pysofie.compile import Options
+from pysofie.generate import Options, generate
 from pysofie.importers import as_source
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def emit(
     InvalidModelError, UnsupportedError, ShapeError
         As `pysofie.load`.
     """
-    from pysofie import debug, toolchains
+    from pysofie import toolchains
 
     toolchains.check_target(target)
     if weights not in ("file", "inline"):
         raise ValueError(f"weights={weights!r}: must be 'file' or 'inline'")
     model = as_source(source, dims=dims, name=name).load()
-    files = debug.generate(model, Options(target, profile), weights=weights)
+    files = generate(model, Options(target, profile), weights=weights)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     return [_replace(folder / file, content) for file, content in sorted(files.items())]

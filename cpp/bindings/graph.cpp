@@ -67,6 +67,8 @@ sofie::Attribute attribute(const nb::handle& value) {
   return constant(dtype, shape, data);
 }
 
+using Named = nb::typed<nb::dict, nb::str, nb::any>;
+
 using PyShape = std::vector<std::variant<std::int64_t, std::string>>;
 using PyTensor = std::tuple<std::string, std::string, PyShape>;
 
@@ -99,7 +101,7 @@ std::vector<PyTensor> tensors(const Graph& graph, const std::vector<int>& ids) {
   return result;
 }
 
-nb::list nodes(const Graph& graph) {
+nb::typed<nb::list, Named> nodes(const Graph& graph) {
   nb::list result;
   for (const sofie::Node& node : graph.nodes()) {
     nb::dict entry;
@@ -119,7 +121,7 @@ Program compile(const Graph& graph, const std::vector<std::string>& disabledPass
   return program;
 }
 
-nb::dict statistics(const Program& program) {
+Named statistics(const Program& program) {
   const sofie::Plan plan = sofie::planMemory(program);
   std::int64_t weightBytes = 0;
   const sofie::Uses uses = sofie::countUses(program);
@@ -136,7 +138,7 @@ nb::dict statistics(const Program& program) {
   return result;
 }
 
-nb::dict renderFiles(const Program& program, const std::string& target, const std::string& weights,
+nb::typed<nb::dict, nb::str, nb::bytes> renderFiles(const Program& program, const std::string& target, const std::string& weights,
                      bool profile) {
   if (weights != "file" && weights != "inline")
     throw sofie::Error("weights must be \"file\" or \"inline\", not \"" + weights + "\"");
@@ -185,7 +187,7 @@ void register_graph(nb::module_& m) {
           "add_node",
           [](Graph& self, const std::string& op, const std::string& domain, const std::string& name,
              const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-             const nb::dict& values) {
+             const Named& values) {
             std::map<std::string, sofie::Attribute> attributes;
             for (const auto [key, value] : values)
               attributes.emplace(nb::cast<std::string>(key), attribute(value));

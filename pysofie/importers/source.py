@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pysofie.errors import InvalidModelError, ShapeError
+from pysofie.importers.limits import MAX_DIM
 
 if TYPE_CHECKING:
     from pysofie.model import Model
 
 Dims: TypeAlias = Mapping[str, "int | tuple[int, int]"]
-
-# The largest dim and bound that is believed: beyond it a size in bytes may not fit 64 bits.
-MAX_DIM = 2**40
 
 
 class Source:

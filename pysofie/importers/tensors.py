@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto, numpy_helper
 
 from pysofie.errors import InvalidModelError, UnsupportedError
-from pysofie.importers.source import MAX_DIM
+from pysofie.importers.limits import MAX_DIM
 
 if TYPE_CHECKING:
     from onnx import SparseTensorProto

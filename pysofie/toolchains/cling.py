@@ -14,7 +14,7 @@ from pysofie.cache import make_private
 from pysofie.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from pysofie.compile import Options
+    from pysofie.generate import Options
     from pysofie.importers.source import Source
     from pysofie.session import Session
 
@@ -51,14 +51,15 @@ def compile(source: Source, options: Options) -> Session:
     CompileError
         Cling refused the code.
     """
-    from pysofie import _core, debug
+    from pysofie import _core
+    from pysofie.generate import generate
     from pysofie.session import Session
     from rdf_helpers import cling
 
     if options.target != "cpu":
         raise UnsupportedError(f"Cling compiles for the target 'cpu', not {options.target!r}")
     model = source.load()
-    files = {Path(name).suffix: content for name, content in debug.generate(model, options).items()}
+    files = {Path(name).suffix: content for name, content in generate(model, options).items()}
     address = cling.build(files[".hxx"].decode(), model.name)
 
     def keep(folder: Path) -> None:

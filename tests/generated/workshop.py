@@ -12,7 +12,8 @@ import onnx
 
 import pysofie
 from pysofie import _core
-from pysofie.compile import Options, build, entry_point
+from pysofie.compile import build, entry_point
+from pysofie.generate import Options
 from pysofie.importers import as_source
 from pysofie.toolchains import host
 

@@ -1,0 +1,54 @@
+"""From a model to source code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pysofie import debug
+
+if TYPE_CHECKING:
+    from pysofie.model import Model
+
+
+@dataclass(frozen=True)
+class Options:
+    """What shapes the generated code, beside the model."""
+
+    target: str = "cpu"
+    profile: bool = False
+    disabled_passes: tuple[str, ...] = ()
+
+
+def generate(model: Model, options: Options, *, weights: str = "file") -> dict[str, bytes]:
+    """Generate the code of a model, printing to stderr the stages that were asked for.
+
+    Parameters
+    ----------
+    model : Model
+        What to generate code for.
+    options : Options
+        How.
+    weights : {"file", "inline"}
+        Where the weights go.
+
+    Returns
+    -------
+    dict of str to bytes
+        Files by name.
+    """
+    from pysofie import _core
+
+    shown = debug.stages()
+    if "graph" in shown:
+        debug.show(model.name, "graph", model.graph.dump())
+    program = _core.Program(model.graph, list(options.disabled_passes))
+    for stage in ("kernels", "plan"):
+        if stage in shown:
+            debug.show(model.name, stage, program.dump(stage))
+    files = program.render(options.target, weights, options.profile)
+    if "code" in shown:
+        for name, content in files.items():
+            if not name.endswith(".dat"):
+                debug.show(model.name, name, content.decode())
+    return files
