@@ -23,20 +23,20 @@ def _time(nanoseconds: float) -> str:
 def latencies(results: Sequence[Result], ceilings: Ceilings) -> Table:
     """How fast, as a table for the terminal."""
     caption = (
-        "One thread; median and 99th percentile in microseconds per call. "
-        f"Ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, {ceilings.l1:.0f} GB/s from L1, {ceilings.l2:.0f} GB/s from L2."
+        "One thread; microseconds per call, ORT is onnxruntime. "
+        f"Ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, {ceilings.l1:.0f} and {ceilings.l2:.0f} GB/s from L1 and L2."
     )
     out = _table(
         "Latency",
         caption,
-        "onnxruntime",
+        "ORT",
         "p99",
         "pysofie",
         "p99",
         "faster",
-        "in a loop",
+        "loop",
         "GFLOP/s",
-        "of peak",
+        "peak",
     )
     for result in results:
         other, ours = result.latency["onnxruntime"], result.latency["pysofie"]
@@ -58,7 +58,7 @@ def latencies(results: Sequence[Result], ceilings: Ceilings) -> Table:
 def costs(results: Sequence[Result]) -> Table:
     """What it takes, as a table for the terminal."""
     caption = "The start and the memory are those of a fresh process: pysofie from its cache / onnxruntime."
-    out = _table("Costs", caption, "from Python", "compile", "start", "arena", "memory [MiB]", "difference")
+    out = _table("Costs", caption, "from Python", "compile", "start", "arena", "MiB", "difference")
     for result in results:
         out.add_row(
             result.model,
@@ -73,8 +73,8 @@ def costs(results: Sequence[Result]) -> Table:
 
 
 def _table(title: str, caption: str, *columns: str) -> Table:
-    out = Table(title=title, caption=caption)
-    out.add_column("model")
+    out = Table(title=title, caption=caption, padding=(0, 0))
+    out.add_column("model", no_wrap=True)
     for column in columns:
         out.add_column(column, justify="right")
     return out
