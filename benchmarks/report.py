@@ -24,7 +24,8 @@ def latencies(results: Sequence[Result], ceilings: Ceilings) -> Table:
     """How fast, as a table for the terminal."""
     caption = (
         "One thread; microseconds per call, ORT is onnxruntime. "
-        f"Ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, {ceilings.l1:.0f} and {ceilings.l2:.0f} GB/s from L1 and L2."
+        f"Ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, "
+        f"{ceilings.l1:.0f} and {ceilings.l2:.0f} GB/s from L1 and L2."
     )
     out = _table(
         "Latency",
