@@ -17,11 +17,7 @@ void activation(Operator& op, const Function& function) {
 }
 
 // `minimum` and `maximum` cost one instruction when their first operand is known not to be NaN.
-/// NaN stays NaN, for half the instructions of a Maximum that looks for it on both sides.
-Expr atLeast(double low, const Expr& x) {
-  const Expr bound = like(x, low);
-  return select(binary(Op::Lt, x, bound), bound, x);
-}
+Expr atLeast(double low, const Expr& x) { return binary(Op::Maximum, like(x, low), x); }
 Expr atMost(double high, const Expr& x) { return binary(Op::Minimum, like(x, high), x); }
 Expr lessThan(const Expr& x, double limit) { return binary(Op::Lt, x, like(x, limit)); }
 Expr greaterThan(const Expr& x, double limit) { return binary(Op::Gt, x, like(x, limit)); }
