@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.shape_inference
 from onnx import TensorProto, helper, numpy_helper
 
 ZOO = Path(os.environ.get("PYSOFIE_ZOO", Path(__file__).parents[2] / "shared" / "zoo")) / "models"
@@ -28,6 +29,11 @@ def model(
     tensors = [numpy_helper.from_array(value, key) for key, value in (constants or {}).items()]
     graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), tensors)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9, **keywords)
+
+
+def typed(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the types of its outputs filled in."""
+    return onnx.shape_inference.infer_shapes(proto)
 
 
 def floats(name: str, *shape: int | str | None) -> onnx.ValueInfoProto:

@@ -1,0 +1,232 @@
+"""Operators that move data, with random attributes and dynamic shapes, against onnxruntime."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from support import floats, model, typed
+
+import pysofie
+
+SEEDS = range(4)
+NODES = 40
+LARGE = 2**31 - 1
+
+
+X = floats("x", "n", 4, "m")
+
+
+def untyped(*names: str) -> list[onnx.ValueInfoProto]:
+    return [helper.make_empty_tensor_value_info(name) for name in names]
+
+
+class Writer:
+    """Random nodes that read x, float32 of shape (n, 4, m)."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.outputs: list[str] = []
+
+    def constant(self, values: Any, dtype: str = "int64") -> str:
+        name = f"c{len(self.constants)}"
+        self.constants[name] = np.asarray(values, dtype)
+        return name
+
+    def node(self, op: str, inputs: list[str], outputs: int = 1, **attributes: Any) -> None:
+        names = [f"y{len(self.outputs) + i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+        self.outputs += names
+
+    def integer(self, low: int, high: int) -> int:
+        return int(self.rng.integers(low, high + 1))
+
+    def axis(self) -> int:
+        return self.integer(-3, 2)
+
+    def slice(self) -> None:
+        axes = self.rng.permutation(3)[: self.integer(1, 3)]
+        steps = self.rng.choice([-3, -2, -1, 1, 1, 2, 3], len(axes))
+        # onnxruntime reads negative steps from in front of the axis, or to far behind it, in its own way.
+        starts = [
+            self.rng.choice([-1, 0, 1, 3, LARGE] if step < 0 else [-LARGE, -5, -1, 0, 1, 3]) for step in steps
+        ]
+        ends = [
+            self.rng.choice([-LARGE, -6, -2, -1, 0, 2, 4, *([LARGE] if step > 0 else [])]) for step in steps
+        ]
+        signs = self.rng.choice([0, -3], len(axes))
+        self.node("Slice", ["x", *map(self.constant, (starts, ends, axes + signs, steps))])
+
+    def pad(self) -> None:
+        mode = self.rng.choice(["constant", "constant", "edge", "wrap", "reflect"])
+        pads = self.rng.integers(0, 2, 6) if mode != "constant" else self.rng.integers(0, 4, 6)
+        value = [self.constant(2.5, "float32")] if mode == "constant" and self.integer(0, 1) else []
+        self.node("Pad", ["x", self.constant(pads), *value], mode=mode)
+
+    def gather(self) -> None:
+        shape = self.rng.integers(1, 4, self.integer(0, 2))
+        axis = self.axis()
+        size = 4 if axis in (1, -2) else 2  # the other axes may be that short
+        self.node("Gather", ["x", self.constant(self.rng.integers(-size, size, shape))], axis=axis)
+
+    def gather_elements(self) -> None:
+        self.node("GatherElements", ["x", self.constant(self.rng.integers(-4, 4, (1, 5, 1)))], axis=1)
+
+    def concat(self) -> None:
+        self.node("Concat", ["x"] * self.integer(1, 3), axis=self.axis())
+
+    def split(self) -> None:
+        parts = [[4], [1, 3], [2, 2], [0, 4], [1, 1, 2]][self.integer(0, 4)]
+        self.node("Split", ["x", self.constant(parts)], len(parts), axis=1)
+        self.node("Split", ["x"], 2, axis=1, num_outputs=2)
+
+    def tile(self) -> None:
+        self.node("Tile", ["x", self.constant(self.rng.integers(0, 4, 3))])
+
+    def transpose(self) -> None:
+        self.node("Transpose", ["x"], perm=self.rng.permutation(3).tolist())
+
+    def reshape(self) -> None:
+        shape = [[0, -1], [-1], [0, 2, 2, -1], [0, 1, 4, -1], [-1, 2], [0, 4, 1, -1]][self.integer(0, 5)]
+        self.node("Reshape", ["x", self.constant(shape)])
+
+    def flatten(self) -> None:
+        self.node("Flatten", ["x"], axis=self.integer(-3, 3))
+
+    def expand(self) -> None:
+        self.node("Expand", ["x", self.constant([[2, 1, 1, 1], [1], [3, 1, 4, 1]][self.integer(0, 2)])])
+
+    def unsqueeze(self) -> None:
+        axes = self.rng.permutation(5)[:2]
+        self.node("Unsqueeze", ["x", self.constant(axes - self.rng.choice([0, 5], 2))])
+
+    def trilu(self) -> None:
+        self.node("Trilu", ["x", self.constant(self.integer(-3, 3))], upper=self.integer(0, 1))
+
+    def running(self) -> None:
+        self.node(
+            "CumSum",
+            ["x", self.constant(self.axis())],
+            exclusive=self.integer(0, 1),
+            reverse=self.integer(0, 1),
+        )
+
+    def shape(self) -> None:
+        self.node("Shape", ["x"], start=self.integer(-4, 3), end=self.integer(-4, 4))
+        self.node("Size", ["x"])
+
+    def model(self, count: int) -> onnx.ModelProto:
+        kinds = [
+            *(self.slice, self.slice, self.pad, self.pad, self.gather, self.gather_elements, self.concat),
+            *(self.split, self.tile, self.transpose, self.reshape, self.flatten, self.expand, self.unsqueeze),
+            *(self.trilu, self.running, self.shape),
+        ]
+        for i in range(count):
+            kinds[i % len(kinds)]()
+        return typed(model(self.nodes, [X], untyped(*self.outputs), self.constants, opset=19))
+
+
+@functools.cache
+def compiled(seed: int) -> tuple[pysofie.Session, onnxruntime.InferenceSession, onnx.ModelProto]:
+    proto = Writer(seed).model(NODES)
+    reference = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    return pysofie.compile(proto), reference, proto
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@settings(max_examples=12, deadline=None)
+@given(n=st.integers(2, 6), m=st.integers(2, 9))
+def test_random_attributes(seed, n, m):
+    session, reference, proto = compiled(seed)
+    x = np.random.default_rng(n * 10 + m).standard_normal((n, 4, m)).astype(np.float32)
+    nodes = {name: node for node in proto.graph.node for name in node.output}
+    for (name, ours), theirs in zip(
+        session.run({"x": x}).items(), reference.run(None, {"x": x}), strict=True
+    ):
+        assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape), nodes[name]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6, err_msg=str(nodes[name]))
+
+
+CHAIN = [
+    helper.make_node("Shape", ["x"], ["s"]),
+    helper.make_node("Gather", ["s", "zero"], ["batch"]),
+    helper.make_node("Unsqueeze", ["batch", "front"], ["first"]),
+    helper.make_node("Concat", ["first", "rest"], ["wanted"], axis=0),
+    helper.make_node("Reshape", ["x", "wanted"], ["y"]),
+]
+CHAIN_CONSTANTS = {"zero": np.int64(0), "front": np.array([0]), "rest": np.array([2, -1])}
+
+
+def test_shape_values_leave_no_code():
+    loaded = pysofie.load(typed(model(CHAIN, [X], untyped("y"), CHAIN_CONSTANTS)))
+    assert loaded.outputs[0].shape == ("n", 2, "2 * m")
+    x = np.random.default_rng(0).standard_normal((3, 4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(pysofie.compile(loaded)(x), x.reshape(3, 2, 10))
+
+
+def test_shape_values_that_are_returned_are_computed():
+    session = pysofie.compile(typed(model(CHAIN, [X], untyped("wanted"), CHAIN_CONSTANTS)))
+    np.testing.assert_array_equal(session(np.zeros((3, 4, 5), np.float32)), [3, 2, -1])
+
+
+def test_ranges_and_constants_follow_symbols():
+    nodes = [
+        helper.make_node("Shape", ["x"], ["s"]),
+        helper.make_node("Gather", ["s", "zero"], ["n"]),
+        helper.make_node("Range", ["zero", "n", "two"], ["r"]),
+        helper.make_node(
+            "ConstantOfShape", ["s"], ["c"], value=helper.make_tensor("v", onnx.TensorProto.INT32, [1], [7])
+        ),
+        helper.make_node("EyeLike", ["x"], ["e"], k=1, dtype=onnx.TensorProto.INT64),
+    ]
+    constants = {"zero": np.int64(0), "two": np.int64(2)}
+    session = pysofie.compile(typed(model(nodes, [floats("x", "n", "m")], untyped("r", "c", "e"), constants)))
+    for n, m in [(5, 3), (1, 1), (0, 2), (4, 7)]:
+        result = session.run({"x": np.zeros((n, m), np.float32)})
+        np.testing.assert_array_equal(result["r"], np.arange(0, n, 2))
+        np.testing.assert_array_equal(result["c"], np.full((n, m), 7, np.int32))
+        np.testing.assert_array_equal(result["e"], np.eye(n, m, k=1, dtype=np.int64))
+
+
+def test_indices_from_data():
+    nodes = [helper.make_node("Gather", ["x", "i"], ["y"], axis=1)]
+    i = helper.make_tensor_value_info("i", onnx.TensorProto.INT64, ("k",))
+    session = pysofie.compile(typed(model(nodes, [floats("x", "n", 4), i], untyped("y"))))
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    np.testing.assert_array_equal(session.run({"x": x, "i": np.array([3, -1, -4])})["y"], x[:, [3, -1, -4]])
+    with pytest.raises(IndexError):
+        session.run({"x": x, "i": np.array([0, 4])})
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "attributes", "error", "words"),
+    [
+        ("Reshape", [[0, 5, 0]], {}, pysofie.ShapeError, r"\[n, 4, m\] cannot be reshaped"),
+        ("Reshape", [[0, -1, -1]], {}, pysofie.ShapeError, "more than one -1"),
+        ("Reshape", [[1, 2, 3, 0]], {}, pysofie.ShapeError, "copies a dimension"),
+        ("Squeeze", [[1]], {}, pysofie.ShapeError, "not 1"),
+        ("Unsqueeze", [[7]], {}, pysofie.ShapeError, "outside"),
+        ("Transpose", [], {"perm": [0, 0, 1]}, pysofie.ShapeError, "twice"),
+        ("Expand", [[1, 3, 1]], {}, pysofie.ShapeError, "broadcast"),
+        ("Gather", [4], {"axis": 1}, pysofie.ShapeError, "the index 4"),
+        ("Split", [[1, 1]], {"axis": 1}, pysofie.ShapeError, "sum of the parts"),
+        ("Slice", [[0], [1], [1], [0]], {}, pysofie.ShapeError, "step 0"),
+        ("Pad", [[1, 1]], {}, pysofie.ShapeError, "pads"),
+        ("Tile", [[1, 2]], {}, pysofie.ShapeError, "repeats"),
+    ],
+)  # fmt: skip
+def test_refusals_say_why(op, inputs, attributes, error, words):
+    constants = {f"c{i}": np.asarray(value, np.int64) for i, value in enumerate(inputs)}
+    names = ["y", "z"] if op == "Split" else ["y"]
+    node = helper.make_node(op, ["x", *constants], names, **attributes)
+    with pytest.raises(error, match=words):
+        pysofie.load(model([node], [X], [floats(name) for name in names], constants))
