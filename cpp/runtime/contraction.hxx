@@ -21,9 +21,6 @@
 #include "pack.hxx"
 #include "vector.hxx"
 
-/// Before a loop over the registers of a tile, which must not remain a loop.
-#define SOFIE_UNROLL _Pragma("GCC unroll 32")
-
 namespace sofie_runtime {
 
 /// @name Axes

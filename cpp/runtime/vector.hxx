@@ -26,6 +26,9 @@
 
 #define SOFIE_INLINE inline __attribute__((always_inline))
 
+/// Before a loop over the registers of a tile, which must not remain a loop.
+#define SOFIE_UNROLL _Pragma("GCC unroll 32")
+
 namespace sofie_runtime {
 
 /// Lanes of T in the widest vector register of the machine that is compiled for.

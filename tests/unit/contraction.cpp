@@ -2,8 +2,6 @@
 // Every operand lies in a heap block of its exact size, so that the address sanitizer sees reads and writes
 // behind it.
 
-#include "contraction.hxx"
-
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +10,8 @@
 #include <new>
 #include <random>
 
+#include "columns.hxx"
+#include "scalar.hxx"
 #include "scalar.hxx"
 
 namespace rt = sofie_runtime;
@@ -102,6 +102,17 @@ struct Product {
     check("rows", [&](auto epilogue) {
       rt::contract(a.get(), rows, nest(axis<K, 1>()), rt::rows(w.get(), Fixed<N>{}, Fixed<N>{}), epilogue);
     });
+    Block<T> transposed(N * K);
+    for (int64_t i = 0; i < N * K; ++i) transposed[i] = w[i % K * N + i / K];
+    check("columns", [&](auto epilogue) {
+      rt::contract(a.get(), rows, nest(axis<K, 1>()),
+                   rt::columns<T>(transposed.get(), Fixed<N>{}, Fixed<K>{}), epilogue);
+    });
+    if constexpr (M > 1 && N > 50) {
+      check("dynamic columns", [&](auto epilogue) {
+        rt::contract(a.get(), rows, nest(axis<K, 1>()), rt::columns<T>(transposed.get(), N, K), epilogue);
+      });
+    }
     if constexpr (M > 1) {
       check("dynamic", [&](auto epilogue) {
         rt::contract(a.get(), nest(axis(M, K)), nest(axis(K, int64_t{1})), rt::rows(w.get(), N, N), epilogue);
