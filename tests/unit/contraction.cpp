@@ -12,7 +12,6 @@
 
 #include "columns.hxx"
 #include "scalar.hxx"
-#include "scalar.hxx"
 
 namespace rt = sofie_runtime;
 using rt::axis;
