@@ -64,6 +64,13 @@ struct ForEach {
   }
 };
 
+/// Waits for the other threads of the block.
+template <class Accelerator>
+struct Barrier {
+  const Accelerator& accelerator;
+  ALPAKA_FN_ACC void operator()() const { alpaka::syncBlockThreads(accelerator); }
+};
+
 /// A contraction, one block per tile of the result.
 template <int Side, int Each>
 struct TiledContraction {
@@ -77,7 +84,7 @@ struct TiledContraction {
     const std::int64_t block = alpaka::getIdx<alpaka::Grid, alpaka::Blocks>(accelerator)[0];
     const std::int64_t thread = alpaka::getIdx<alpaka::Block, alpaka::Threads>(accelerator)[0];
     Shape::compute(kernel, extents, block, static_cast<int>(thread), left, right,
-                   [&] { alpaka::syncBlockThreads(accelerator); });
+                   Barrier<Accelerator>{accelerator});
   }
 };
 

@@ -6,16 +6,17 @@
 #ifndef SOFIE_RUNTIME_WEIGHTS_HXX
 #define SOFIE_RUNTIME_WEIGHTS_HXX
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace sofie_runtime {
 
@@ -91,15 +92,21 @@ inline std::shared_ptr<const AlignedBytes> read_weights(const std::string& path,
 /// The weights at `path`, shared by all sessions of the process.
 inline std::shared_ptr<const AlignedBytes> shared_weights(const std::string& path, std::uint64_t bytes,
                                                           std::uint64_t checksum) {
+  struct Loaded {
+    std::string path;
+    std::uint64_t checksum;
+    std::weak_ptr<const AlignedBytes> weights;
+  };
   static std::mutex mutex;
-  static std::map<std::pair<std::string, std::uint64_t>, std::weak_ptr<const AlignedBytes>> loaded;
+  static std::vector<Loaded> loaded;
   const std::lock_guard<std::mutex> lock(mutex);
-  auto& entry = loaded[{path, checksum}];
-  auto weights = entry.lock();
-  if (!weights) {
-    weights = read_weights(path, bytes, checksum);
-    entry = weights;
-  }
+  const auto isGone = [](const Loaded& entry) { return entry.weights.expired(); };
+  loaded.erase(std::remove_if(loaded.begin(), loaded.end(), isGone), loaded.end());
+  for (const Loaded& entry : loaded)
+    if (entry.path == path && entry.checksum == checksum)
+      if (auto weights = entry.weights.lock()) return weights;
+  const auto weights = read_weights(path, bytes, checksum);
+  loaded.push_back({path, checksum, weights});
   return weights;
 }
 

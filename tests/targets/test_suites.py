@@ -8,8 +8,8 @@ import os
 import numpy as np
 import pytest
 import support
-from targets.available import TARGETS, require
 from conformance import suite
+from targets.available import TARGETS, require
 
 import pysofie
 from pysofie.compile import compile_many
