@@ -1,0 +1,110 @@
+"""Convolutions and poolings with random attributes and dynamic sizes, against onnxruntime."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+import pytest
+from comparison import Comparison, Nodes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+SHAPES: dict[int, tuple[int | str, ...]] = {1: ("n", 4, "l"), 2: ("n", 4, "l", 9), 3: ("n", 4, 7, 6, "l")}
+CASES = 12
+
+
+def geometry(nodes: Nodes, kernel: list[int], *, pads_below: int) -> dict[str, Any]:
+    """Attributes that convolutions and poolings share; strides and padding of every kind."""
+    rank = len(kernel)
+    attributes: dict[str, Any] = {"strides": nodes.rng.integers(1, 4, rank).tolist()}
+    mode = nodes.choice("NOTSET", "NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
+    if mode == "NOTSET":
+        attributes["pads"] = nodes.rng.integers(0, pads_below, 2 * rank).tolist()
+        attributes["dilations"] = nodes.rng.integers(1, 3, rank).tolist()
+    else:
+        attributes["auto_pad"] = mode
+        # onnxruntime takes a stride beyond the kernel for a negative padding.
+        attributes["strides"] = np.minimum(attributes["strides"], kernel).tolist()
+    return attributes
+
+
+@functools.cache
+def convolutions(rank: int) -> Comparison:
+    nodes = Nodes({"x": ("float32", SHAPES[rank])}, opset=17, seed=rank, rank=rank + 2)
+    for _ in range(CASES):
+        groups = nodes.choice(1, 1, 2, 4)
+        kernel = nodes.rng.integers(1, 4, rank).tolist()
+        outputs = groups * nodes.integer(1, 5)
+        weights = [nodes.weights(outputs, 4 // groups, *kernel)]
+        if nodes.choice(True, False):
+            weights.append(nodes.weights(outputs))
+        nodes.add("Conv", ["x", *weights], group=groups, **geometry(nodes, kernel, pads_below=3))
+    return nodes.compile()
+
+
+@functools.cache
+def transposed_convolutions(rank: int) -> Comparison:
+    nodes = Nodes({"x": ("float32", SHAPES[rank])}, opset=17, seed=10 + rank, rank=rank + 2)
+    for _ in range(CASES // 2):
+        groups = nodes.choice(1, 1, 2, 4)
+        kernel = nodes.rng.integers(2, 5, rank).tolist()
+        outputs = nodes.integer(1, 3)
+        attributes = geometry(nodes, kernel, pads_below=2)
+        if "auto_pad" in attributes:
+            attributes["dilations"] = [1] * rank
+        elif nodes.choice(True, False):
+            attributes["output_padding"] = [nodes.integer(0, stride - 1) for stride in attributes["strides"]]
+        inputs = ["x", nodes.weights(4, outputs, *kernel), nodes.weights(groups * outputs)]
+        nodes.add("ConvTranspose", inputs, group=groups, **attributes)
+    return nodes.compile()
+
+
+@functools.cache
+def poolings(rank: int) -> Comparison:
+    nodes = Nodes({"x": ("float32", SHAPES[rank])}, opset=19, seed=20 + rank, rank=rank + 2)
+    for op in ("MaxPool", "AveragePool", "LpPool"):
+        for _ in range(CASES):
+            kernel = nodes.rng.integers(2, 4, rank).tolist()
+            attributes = geometry(nodes, kernel, pads_below=2) | {"kernel_shape": kernel}
+            if "auto_pad" not in attributes and op != "LpPool":
+                attributes["ceil_mode"] = nodes.integer(0, 1)
+            if op == "AveragePool":
+                attributes["count_include_pad"] = nodes.integer(0, 1)
+            if op == "LpPool":
+                attributes["p"] = nodes.choice(1, 2, 3)
+            types = ["float32", "int64"][: nodes.integer(1, 2) if op == "MaxPool" else 1]
+            nodes.add(op, ["x"], *types, **attributes)
+    for op in ("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"):
+        nodes.add(op, ["x"])
+    return nodes.compile()
+
+
+def draw(rank: int, n: int, size: int, seed: int) -> dict[str, np.ndarray]:
+    shape = tuple({"n": n, "l": size}.get(d, d) for d in SHAPES[rank])
+    return {"x": np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)}
+
+
+batches, lengths, seeds = st.integers(1, 3), st.integers(6, 20), st.integers(0, 1000)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@settings(max_examples=15, deadline=None)
+@given(n=batches, size=lengths, seed=seeds)
+def test_convolutions(rank, n, size, seed):
+    convolutions(rank).check(draw(rank, n, size, seed))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@settings(max_examples=10, deadline=None)
+@given(n=batches, size=lengths, seed=seeds)
+def test_transposed_convolutions(rank, n, size, seed):
+    transposed_convolutions(rank).check(draw(rank, n, size, seed))
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@settings(max_examples=15, deadline=None)
+@given(n=batches, size=lengths, seed=seeds)
+def test_poolings(rank, n, size, seed):
+    poolings(rank).check(draw(rank, n, size, seed))
