@@ -1,5 +1,5 @@
 /// @file
-/// Checks of the sizes with which a model is prepared.
+/// Checks that throw: of the sizes with which a model is prepared, and of what a run reports.
 #ifndef SOFIE_RUNTIME_DIMS_HXX
 #define SOFIE_RUNTIME_DIMS_HXX
 
@@ -16,6 +16,26 @@ inline void check_dim(const char* name, std::int64_t value, std::int64_t low, st
   throw std::invalid_argument("the dimension '" + std::string(name) + "' is " + std::to_string(value) +
                               ", but the model was compiled for " + std::to_string(low) + " to " +
                               std::to_string(high));
+}
+
+/// \throws std::invalid_argument when two sizes that the model needs equal differ
+inline void check_equal(const char* what, std::int64_t left, std::int64_t right) {
+  if (left == right) return;
+  throw std::invalid_argument(std::string(what) + " must be equal, but are " + std::to_string(left) + " and " +
+                              std::to_string(right));
+}
+
+/// \throws std::invalid_argument when a size is smaller than the model needs
+inline void check_least(const char* what, std::int64_t size, std::int64_t least) {
+  if (size >= least) return;
+  throw std::invalid_argument(std::string(what) + " must be at least " + std::to_string(least) + ", but is " +
+                              std::to_string(size));
+}
+
+/// \throws std::out_of_range or std::runtime_error for what the C interface reports as a number
+inline void check_fault(int fault) {
+  if (fault == 1) throw std::out_of_range("the data hold an index that lies outside of its tensor");
+  if (fault != 0) throw std::runtime_error("the device failed");
 }
 
 }  // namespace sofie_runtime

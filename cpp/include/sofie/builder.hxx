@@ -38,7 +38,13 @@ class Builder {
   Tensor unsqueeze(Tensor tensor, std::size_t axis) const;
   Tensor squeeze(Tensor tensor, std::size_t axis) const;
   /// Multidirectional broadcast to `shape` (ONNX Broadcasting). \throws ShapeError when it does not fit.
-  Tensor broadcast(const Tensor& tensor, const Shape& shape) const;
+  Tensor broadcast(const Tensor& tensor, const Shape& shape);
+
+  /// The common value of two sizes that must be equal; `what` names them.
+  /// \throws ShapeError when they differ for all values of the symbols; else a session checks them.
+  Dim agree(const Dim& left, const Dim& right, const std::string& what);
+  /// States that a size is no smaller than another. \throws ShapeError when it always is.
+  void atLeast(const Dim& size, const Dim& least, const std::string& what);
 
   /// A new tensor whose element at loop variables (i0, i1, ...) is `element`.
   Tensor map(const Shape& shape, const Expr& element);

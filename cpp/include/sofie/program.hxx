@@ -75,6 +75,16 @@ struct Buffer {
   std::optional<Constant> constant;
 };
 
+/// A relation between sizes that only a run can decide; a session refuses sizes that break it.
+struct Requirement {
+  enum class Relation : std::uint8_t { Equal, AtLeast };
+
+  Dim left;
+  Relation relation;
+  Dim right;
+  std::string what;  ///< names the sizes, for the message
+};
+
 /// Level 2: buffers and the kernels that fill them, in order.
 struct Program {
   std::string name;
@@ -83,6 +93,7 @@ struct Program {
   std::vector<int> inputs;   ///< buffers, in the model's order
   std::vector<int> outputs;  ///< buffers, in the model's order
   std::vector<std::string> symbols;
+  std::vector<Requirement> requirements;
 
   int addBuffer(Buffer buffer);
   Tensor tensor(int buffer) const;

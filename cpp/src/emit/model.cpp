@@ -31,16 +31,30 @@ void layOutWeights(Model& model) {
       reinterpret_cast<const unsigned char*>(model.weights.data()), model.weights.size());
 }
 
+/// What the text of a Session calls its own things, where the names of the model's tensors are in scope.
+std::vector<std::string> ownNames(const Program& program) {
+  std::vector<std::string> names{"Dims",    "Engine",   "Session", "dims",      "dims_",      "engine_",
+                                 "inputs",  "outputs",  "infer",   "prepare",   "prepared_",  "same",
+                                 "weights", "queue",    "rt",      "check_dim", "check_dims", "min",
+                                 "max",     "floordiv", "floormod"};
+  for (std::size_t i = 0; i < program.outputs.size(); ++i) names.push_back("result" + std::to_string(i));
+  return names;
+}
+
 }  // namespace
 
 Model describeModel(const Program& program, const std::string& target, const RenderOptions& options) {
   Model model{program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {},
               {},      {},     0};
-  model.symbolNames = identifiers(program.symbols);
-  model.inputNames = identifiers(bufferNames(program, program.inputs), model.symbolNames);
-  std::vector<std::string> taken = model.symbolNames;
-  taken.insert(taken.end(), model.inputNames.begin(), model.inputNames.end());
-  model.outputNames = identifiers(bufferNames(program, program.outputs), taken);
+  std::vector<std::string> taken = ownNames(program);
+  const auto take = [&taken](const std::vector<std::string>& names) {
+    const std::vector<std::string> chosen = identifiers(names, taken);
+    taken.insert(taken.end(), chosen.begin(), chosen.end());
+    return chosen;
+  };
+  model.symbolNames = take(program.symbols);
+  model.inputNames = take(bufferNames(program, program.inputs));
+  model.outputNames = take(bufferNames(program, program.outputs));
   layOutWeights(model);
   return model;
 }

@@ -101,30 +101,27 @@ const std::set<std::string>& keywords() {
       "while",
       "xor",
       "xor_eq",
-      // names that the generated code itself uses, and common macros
-      "std",
-      "rt",
-      "main",
-      "dims",
-      "infer",
-      "prepare",
-      "weights",
-      "engine",
-      "NULL",
-      "EOF",
-      "INFINITY",
-      "NAN",
-      "linux",
-      "unix",
-      "errno",
+      // macros of the standard headers that are not all in capitals or have one letter, and what is not for
+      // tensors
       "I",
       "assert",
+      "errno",
+      "linux",
+      "main",
+      "std",
+      "unix",
   };
   return words;
 }
 
 bool isLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool isDigit(char c) { return c >= '0' && c <= '9'; }
+
+/// Whether it is all in capitals, as macros are.
+bool mayBeMacro(const std::string& identifier) {
+  return identifier.size() > 1 &&
+         std::none_of(identifier.begin(), identifier.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+}
 
 std::string escaped(const std::string& text, bool json) {
   std::string result = "\"";
@@ -162,11 +159,16 @@ std::string identifier(const std::string& name) {
 
 std::vector<std::string> identifiers(const std::vector<std::string>& names, std::vector<std::string> taken) {
   std::vector<std::string> result;
+  const auto isTaken = [&](const std::string& name) {
+    return std::find(taken.begin(), taken.end(), name) != taken.end();
+  };
   for (const std::string& name : names) {
     const std::string base = identifier(name);
-    std::string unique = base;
-    for (int n = 2; std::find(taken.begin(), taken.end(), unique) != taken.end(); ++n)
-      unique = base + "_" + std::to_string(n);
+    std::string unique;
+    for (int n = 1; unique.empty() || isTaken(unique); ++n) {
+      unique = n == 1 ? base : base + (base.back() == '_' ? "" : "_") + std::to_string(n);
+      if (mayBeMacro(unique)) unique += "_";
+    }
     taken.push_back(unique);
     result.push_back(unique);
   }

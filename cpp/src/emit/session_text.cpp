@@ -77,20 +77,34 @@ std::string dimsStruct(const Model& model) {
   return text + "};\n\n";
 }
 
+struct Bounds {
+  std::int64_t low = 0, high = std::int64_t(1) << 40;
+};
+
+Bounds boundsOf(const Model& model, const std::string& symbol) {
+  Bounds bounds;
+  for (const int input : model.program.inputs)
+    for (const Dim& dim : model.buffer(input).shape)
+      if (dim.symbolName() == symbol)
+        bounds = {dim.lowerBound().value_or(bounds.low), dim.upperBound().value_or(bounds.high)};
+  return bounds;
+}
+
 /// Refuses sizes that the model was not compiled for.
 std::string checkDimsText(const Model& model) {
   std::string checks;
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i) {
     const std::string& name = model.program.symbols[i];
-    for (const int input : model.program.inputs)
-      for (const Dim& dim : model.buffer(input).shape) {
-        if (dim.symbolName() != name) continue;
-        const std::int64_t low = dim.lowerBound().value_or(0);
-        const std::int64_t high = dim.upperBound().value_or(std::int64_t(1) << 40);
-        const std::string line = "  check_dim(" + cppString(name) + ", dims." + model.symbolNames[i] + ", " +
-                                 std::to_string(low) + ", " + std::to_string(high) + ");\n";
-        if (checks.find(line) == std::string::npos) checks += line;
-      }
+    const Bounds bounds = boundsOf(model, name);
+    checks += "  check_dim(" + cppString(name) + ", dims." + model.symbolNames[i] + ", " +
+              std::to_string(bounds.low) + ", " + std::to_string(bounds.high) + ");\n";
+  }
+  for (const Requirement& requirement : model.program.requirements) {
+    const bool isEqual = requirement.relation == Requirement::Relation::Equal;
+    const std::string check = std::string(isEqual ? "  rt::check_equal(" : "  rt::check_least(") +
+                              cppString(requirement.what) + ", " + dimText(model, requirement.left) + ", " +
+                              dimText(model, requirement.right) + ");\n";
+    if (checks.find(check) == std::string::npos) checks += check;
   }
   return "inline void check_dims([[maybe_unused]] const Dims& dims) {\n" + checks + "}\n\n";
 }
@@ -112,7 +126,7 @@ std::string inferText(const Model& model, const Signature& signature) {
     const bool isBool = model.buffer(model.program.outputs[i]).type == DType::Bool;
     pointers += (i ? ", " : "") + (isBool ? "reinterpret_cast<bool*>(" + data + ")" : data);
   }
-  body += "    infer(" + Signature::join(signature.inputValues, pointers) + ");\n";
+  body += "    rt::check_fault(infer(" + Signature::join(signature.inputValues, pointers) + "));\n";
   std::string results;
   for (std::size_t i = 0; i < count; ++i)
     results += (i ? ", std::move(result" : "std::move(result") + std::to_string(i) + ")";
@@ -145,12 +159,21 @@ constexpr const char* deviceMembers = R"(  /// On the caller's queue, in whose o
 
 }  // namespace
 
-std::string replaceAll(std::string text,
+std::string replaceAll(const std::string& text,
                        const std::vector<std::pair<std::string, std::string>>& replacements) {
-  for (const auto& [from, to] : replacements)
-    for (std::size_t at = 0; (at = text.find(from, at)) != std::string::npos; at += to.size())
-      text.replace(at, from.size(), to);
-  return text;
+  std::string result;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto found = std::find_if(replacements.begin(), replacements.end(), [&](const auto& replacement) {
+      return text.compare(at, replacement.first.size(), replacement.first) == 0;
+    });
+    if (found == replacements.end()) {
+      result += text[at++];
+    } else {
+      result += found->second;
+      at += found->first.size();
+    }
+  }
+  return result;
 }
 
 std::string resultType(const Model& model) { return Signature(model).result; }
@@ -160,16 +183,17 @@ std::string dimsText(const Model& model) { return dimsStruct(model) + checkDimsT
 std::string sessionText(const Model& model) {
   const Signature signature(model);
   std::string defaults, brace;
-  for (const std::string& symbol : model.symbolNames) {
-    defaults += ", std::size_t " + symbol + " = 1";
+  for (std::size_t i = 0; i < model.symbolNames.size(); ++i) {
+    const std::string& symbol = model.symbolNames[i];
+    const std::int64_t least = std::max<std::int64_t>(boundsOf(model, model.program.symbols[i]).low, 1);
+    defaults += ", std::size_t " + symbol + " = " + std::to_string(least);
     brace += (brace.empty() ? "" : ", ") + ("static_cast<std::int64_t>(" + symbol + ")");
   }
   std::string inputArray, outputArray;
   for (const std::string& name : model.inputNames) inputArray += (inputArray.empty() ? "" : ", ") + name;
   for (const std::string& name : model.outputNames) outputArray += (outputArray.empty() ? "" : ", ") + name;
   const std::string weightsDefault = model.isInline() ? "\"\"" : "\"" + model.program.name + ".dat\"";
-  std::string text = documentTensors(model) +
-                     R"(struct Session {
+  std::string text = R"(struct Session {
   /// @param weights path of the weights file@inlineNote@
   /// \throws std::runtime_error when the weights file is missing, damaged or of another model
   explicit Session(std::string weights = @default@@sizes@) : engine_(weights) { prepare(@sizeValues@); }
@@ -179,7 +203,12 @@ std::string sessionText(const Model& model) {
     const Dims dims{@brace@};
     if (prepared_ && same(dims, dims_)) return;
     check_dims(dims);
-    engine_.prepare(dims);
+    try {
+      engine_.prepare(dims);
+    } catch (...) {  // most likely there is not memory enough
+      if (prepared_) engine_.prepare(dims_);
+      throw;
+    }
     dims_ = dims;
     prepared_ = true;
   }
@@ -194,7 +223,9 @@ std::string sessionText(const Model& model) {
   @result@ infer(@sizesAndInputs@) {
 @prepareCall@@inferBody@  }
 
-@onDevice@  const Dims& dims() const { return dims_; }
+)";
+  if (model.onDevice) text += deviceMembers;
+  text += R"(  const Dims& dims() const { return dims_; }
   Engine& engine() { return engine_; }
   const Engine& engine() const { return engine_; }
 
@@ -210,27 +241,28 @@ std::string sessionText(const Model& model) {
   for (const std::string& symbol : model.symbolNames)
     same += (same.empty() ? "a." : " && a.") + symbol + " == b." + symbol;
   const std::string inputs = model.inputNames.empty() ? "nullptr" : inputArray;
-  return replaceAll(
-      text, {{"@promise@", model.onDevice ? devicePromise : hostPromise},
-             {"@onDevice@", model.onDevice ? deviceMembers : ""},
-             {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
-             {"@default@", weightsDefault},
-             {"@sizes@", defaults},
-             {"@sizeValues@", signature.sizeValues},
-             {"@sizeParameters@", signature.sizes},
-             {"@brace@", brace},
-             {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
-             {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
-             {"@inputArray@", inputs},
-             {"@outputArray@", outputArray},
-             {"@result@", signature.result},
-             {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},
-             {"@prepareCall@", model.isDynamic() ? "    prepare(" + signature.sizeValues +
+  return documentTensors(model) +
+         replaceAll(text, {{"@promise@", model.onDevice ? devicePromise : hostPromise},
+                           {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
+                           {"@default@", weightsDefault},
+                           {"@sizes@", defaults},
+                           {"@sizeValues@", signature.sizeValues},
+                           {"@sizeParameters@", signature.sizes},
+                           {"@brace@", brace},
+                           {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
+                           {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
+                           {"@inputArray@", inputs},
+                           {"@outputArray@", outputArray},
+                           {"@result@", signature.result},
+                           {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},
+                           {"@prepareCall@", model.isDynamic()
+                                                 ? "    prepare(" + signature.sizeValues +
                                                        ");\n    const Dims& dims = dims_;\n    (void)dims;\n"
                                                  : ""},
-             {"@inferBody@", inferText(model, signature)},
-             {"@sameParameters@", same.empty() ? "const Dims&, const Dims&" : "const Dims& a, const Dims& b"},
-             {"@same@", same.empty() ? "true" : same}});
+                           {"@inferBody@", inferText(model, signature)},
+                           {"@sameParameters@",
+                            same.empty() ? "const Dims&, const Dims&" : "const Dims& a, const Dims& b"},
+                           {"@same@", same.empty() ? "true" : same}});
 }
 
 }  // namespace sofie

@@ -17,7 +17,7 @@ std::string resultType(const Model& model);
 std::string tableText(const Model& model);
 
 /// The text with every `first` replaced by `second`.
-std::string replaceAll(std::string text,
+std::string replaceAll(const std::string& text,
                        const std::vector<std::pair<std::string, std::string>>& replacements);
 
 }  // namespace sofie

@@ -154,14 +154,33 @@ Tensor Builder::squeeze(Tensor tensor, std::size_t axis) const {
   return tensor;
 }
 
-Tensor Builder::broadcast(const Tensor& tensor, const Shape& shape) const {
+Dim Builder::agree(const Dim& left, const Dim& right, const std::string& what) {
+  const auto difference = (left - right).value();
+  if (difference && *difference != 0)
+    throw ShapeError(what + " must be equal, but are " + left.text() + " and " + right.text());
+  if (!difference) program_.requirements.push_back({left, Requirement::Relation::Equal, right, what});
+  return left.isConstant() ? left : right;
+}
+
+void Builder::atLeast(const Dim& size, const Dim& least, const std::string& what) {
+  const Dim surplus = size - least;
+  if (const auto most = surplus.upperBound(); most && *most < 0)
+    throw ShapeError(what + " must be at least " + least.text() + ", but is " + size.text());
+  if (const auto low = surplus.lowerBound(); low && *low >= 0) return;
+  program_.requirements.push_back({size, Requirement::Relation::AtLeast, least, what});
+}
+
+Tensor Builder::broadcast(const Tensor& tensor, const Shape& shape) {
   if (tensor.rank() > shape.size() || broadcastShapes({tensor.shape(), shape}) != shape)
     throw ShapeError("shape " + text(tensor.shape()) + " does not broadcast to " + text(shape));
   Tensor result{tensor.type,
                 {tensor.view.buffer, tensor.view.offset, shape, std::vector<Dim>(shape.size(), 0)}};
   const std::size_t lead = shape.size() - tensor.rank();
-  for (std::size_t i = 0; i < tensor.rank(); ++i)
-    if (!tensor.dim(i).is(1)) result.view.strides[lead + i] = tensor.view.strides[i];
+  for (std::size_t i = 0; i < tensor.rank(); ++i) {
+    if (tensor.dim(i).is(1)) continue;
+    agree(tensor.dim(i), shape[lead + i], "sizes that are broadcast");
+    result.view.strides[lead + i] = tensor.view.strides[i];
+  }
   return result;
 }
 

@@ -1,9 +1,8 @@
 #pragma once
-#include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
+#include "../runtime/scalar.hxx"
 #include "kernels/domain.hxx"
 #include "sofie/interpreter.hxx"
 
@@ -28,7 +27,8 @@ inline std::int64_t wrap(DType type, std::int64_t value) {
   });
 }
 
-/// What the interpreter computes with when every element is a number.
+/// What the interpreter computes with when every element is a number; integers by the functions that models
+/// use.
 struct NumberDomain {
   using Cell = Number;
 
@@ -50,11 +50,9 @@ struct NumberDomain {
       return real(to, from == DType::UInt64 ? static_cast<double>(static_cast<std::uint64_t>(cell.integer))
                                             : static_cast<double>(cell.integer));
     if (!isFloat(from)) return integer(to, cell.integer);
-    if (to == DType::Bool) return {0, cell.real != 0};
-    if (std::isnan(cell.real)) return {0, 0};
-    const double limit = 9223372036854775808.0;
-    const double clamped = std::clamp(std::trunc(cell.real), -limit, std::nextafter(limit, 0.0));
-    return integer(to, static_cast<std::int64_t>(clamped));
+    return dispatch(to, [&](auto zero) -> Cell {
+      return {0, static_cast<std::int64_t>(sofie_runtime::cast<decltype(zero)>(cell.real))};
+    });
   }
 
   static Cell unary(Op op, DType type, const Cell& cell) {
@@ -64,19 +62,28 @@ struct NumberDomain {
       if (op == Op::IsInf) return {0, std::isinf(cell.real)};
       return real(type, unaryReal(op, cell.real));
     }
-    const std::int64_t x = cell.integer;
-    switch (op) {
-      case Op::Neg:
-        return integer(type, static_cast<std::int64_t>(-static_cast<std::uint64_t>(x)));
-      case Op::Abs:
-        return integer(type, x < 0 && isSigned(type) ? -x : x);
-      case Op::Sign:
-        return integer(type, isSigned(type) ? (x > 0) - (x < 0) : x != 0);
-      case Op::BitNot:
-        return integer(type, ~x);
-      default:
-        throw Unknown{};
+    return dispatch(type, [&](auto zero) -> Cell {
+      return {0, static_cast<std::int64_t>(unaryInteger(op, static_cast<decltype(zero)>(cell.integer)))};
+    });
+  }
+
+  template <class T>
+  static T unaryInteger([[maybe_unused]] Op op, [[maybe_unused]] T x) {
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      switch (op) {
+        case Op::Neg:
+          return sofie_runtime::neg(x);
+        case Op::Abs:
+          return sofie_runtime::abs(x);
+        case Op::Sign:
+          return sofie_runtime::sign(x);
+        case Op::BitNot:
+          return sofie_runtime::bit_not(x);
+        default:
+          break;
+      }
     }
+    throw Unknown{};
   }
 
   static double unaryReal(Op op, double x) {
@@ -142,8 +149,11 @@ struct NumberDomain {
 
   static Cell binary(Op op, DType type, const Cell& left, const Cell& right) {
     if (isFloat(type)) return binaryReal(op, type, left.real, right.real);
-    return type == DType::UInt64 ? binaryInteger<std::uint64_t>(op, type, left, right)
-                                 : binaryInteger<std::int64_t>(op, type, left, right);
+    return dispatch(type, [&](auto zero) -> Cell {
+      using T = decltype(zero);
+      const T x = static_cast<T>(left.integer), y = static_cast<T>(right.integer);
+      return {0, isPredicate(op) ? compare(op, x, y) : static_cast<std::int64_t>(binaryInteger(op, x, y))};
+    });
   }
 
   static Cell binaryReal(Op op, DType type, double x, double y) {
@@ -186,63 +196,66 @@ struct NumberDomain {
   }
 
   template <class T>
-  static Cell binaryInteger(Op op, DType type, const Cell& left, const Cell& right) {
-    const T x = static_cast<T>(left.integer), y = static_cast<T>(right.integer);
-    const auto a = static_cast<std::uint64_t>(left.integer), b = static_cast<std::uint64_t>(right.integer);
-    const auto wrapped = [&](std::uint64_t value) { return integer(type, static_cast<std::int64_t>(value)); };
-    const bool divides = y != 0 && !(std::is_signed_v<T> && y == static_cast<T>(-1));
+  static bool compare(Op op, T x, T y) {
     switch (op) {
-      case Op::Add:
-        return wrapped(a + b);
-      case Op::Sub:
-        return wrapped(a - b);
-      case Op::Mul:
-        return wrapped(a * b);
-      case Op::Div:
-        return divides ? integer(type, static_cast<std::int64_t>(x / y)) : wrapped(y == 0 ? 0 : 0 - a);
-      case Op::Fmod:
-        return integer(type, divides ? static_cast<std::int64_t>(x % y) : 0);
-      case Op::Mod: {
-        const T r = divides ? static_cast<T>(x % y) : T(0);
-        return integer(type, static_cast<std::int64_t>(r != 0 && (r < 0) != (y < 0) ? r + y : r));
-      }
-      case Op::Pow:
-        return integer(type, static_cast<std::int64_t>(std::pow(double(x), double(y))));
-      case Op::Minimum:
-        return {0, static_cast<std::int64_t>(std::min(x, y))};
-      case Op::Maximum:
-        return {0, static_cast<std::int64_t>(std::max(x, y))};
       case Op::Lt:
-        return {0, x < y};
+        return x < y;
       case Op::Le:
-        return {0, x <= y};
+        return x <= y;
       case Op::Gt:
-        return {0, x > y};
+        return x > y;
       case Op::Ge:
-        return {0, x >= y};
+        return x >= y;
       case Op::Eq:
-        return {0, x == y};
+        return x == y;
       case Op::Ne:
-        return {0, x != y};
+        return x != y;
       case Op::LogicalAnd:
-        return {0, x != 0 && y != 0};
+        return x && y;
       case Op::LogicalOr:
-        return {0, x != 0 || y != 0};
+        return x || y;
       case Op::LogicalXor:
-        return {0, (x != 0) != (y != 0)};
-      case Op::BitAnd:
-        return integer(type, static_cast<std::int64_t>(a & b));
-      case Op::BitOr:
-        return integer(type, static_cast<std::int64_t>(a | b));
-      case Op::BitXor:
-        return integer(type, static_cast<std::int64_t>(a ^ b));
-      case Op::ShiftLeft:
-        return wrapped(b < 64 ? a << b : 0);
-      case Op::ShiftRight:
-        return wrapped(b < 64 ? a >> b : 0);
+        return !x != !y;
       default:
         throw Unknown{};
     }
+  }
+
+  template <class T>
+  static T binaryInteger(Op op, T x, T y) {
+    if (op == Op::Minimum) return sofie_runtime::minimum(x, y);
+    if (op == Op::Maximum) return sofie_runtime::maximum(x, y);
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
+      switch (op) {
+        case Op::Add:
+          return sofie_runtime::add(x, y);
+        case Op::Sub:
+          return sofie_runtime::sub(x, y);
+        case Op::Mul:
+          return sofie_runtime::mul(x, y);
+        case Op::Div:
+          return sofie_runtime::div(x, y);
+        case Op::Fmod:
+          return sofie_runtime::fmod(x, y);
+        case Op::Mod:
+          return sofie_runtime::mod(x, y);
+        case Op::Pow:
+          return sofie_runtime::pow(x, y);
+        case Op::BitAnd:
+          return sofie_runtime::bit_and(x, y);
+        case Op::BitOr:
+          return sofie_runtime::bit_or(x, y);
+        case Op::BitXor:
+          return sofie_runtime::bit_xor(x, y);
+        case Op::ShiftLeft:
+          return sofie_runtime::shift_left(x, y);
+        case Op::ShiftRight:
+          return sofie_runtime::shift_right(x, y);
+        default:
+          break;
+      }
+    }
+    throw Unknown{};
   }
 
   static std::vector<Cell> cells(const Contents& contents) {

@@ -64,7 +64,7 @@ std::optional<Tensor> channelBias(Operator& op, const Dim& outputs, std::size_t 
   if (bias.rank() != 1)
     throw ShapeError("the bias must be a vector of " + outputs.text() + " numbers, but has the shape " +
                      text(bias.shape()));
-  agree(bias.dim(0), outputs, "the length of the bias and the number of output channels");
+  op.agree(bias.dim(0), outputs, "the length of the bias and the number of output channels");
   for (std::size_t i = 0; i < spatial; ++i) bias = op.unsqueeze(bias, i + 1);
   return bias;
 }
@@ -84,7 +84,7 @@ Dim perGroup(const Dim& channels, std::int64_t groups) {
 
 /// The kernel's spatial shape. \throws ShapeError when it is not that of the attribute, or of another rank
 /// than the input
-Shape kernelOf(const Operator& op, const Tensor& x, const Tensor& w) {
+Shape kernelOf(Operator& op, const Tensor& x, const Tensor& w) {
   const std::size_t rank = spatialRank(x);
   if (w.rank() != x.rank())
     throw ShapeError("input " + text(x.shape()) + " and weights " + text(w.shape()) +
@@ -93,7 +93,7 @@ Shape kernelOf(const Operator& op, const Tensor& x, const Tensor& w) {
   if (op.hasAttribute("kernel_shape")) {
     const Shape stated = kernelShape(op, rank);
     for (std::size_t i = 0; i < rank; ++i)
-      agree(stated[i], kernel[i], "kernel_shape and the shape of the weights");
+      op.agree(stated[i], kernel[i], "kernel_shape and the shape of the weights");
   }
   return kernel;
 }
@@ -103,7 +103,7 @@ void conv_1(Operator& op) {
   const Shape kernel = kernelOf(op, x, w);
   const std::int64_t groups = groupCount(op);
   const Dim outputs = perGroup(w.dim(0), groups);
-  agree(x.dim(1), Dim(groups) * w.dim(1), "the channels of the input and of the weights");
+  op.agree(x.dim(1), Dim(groups) * w.dim(1), "the channels of the input and of the weights");
   const Window window = slidingWindow(op, x, kernel);
   std::vector<Dim> before(2, 0), after(2, 0);
   before.insert(before.end(), window.before.begin(), window.before.end());
@@ -190,7 +190,7 @@ class TransposedConvolution {
     axes_ = transposedAxes(op, x, kernelOf(op, x, w));
     const std::int64_t groups = groupCount(op);
     const Dim channels = perGroup(x.dim(1), groups);
-    agree(x.dim(1), w.dim(0), "the channels of the input and of the weights");
+    op.agree(x.dim(1), w.dim(0), "the channels of the input and of the weights");
     Shape shape{x.dim(0), Dim(groups) * w.dim(1)};
     std::vector<std::size_t> order(w.rank() + 1);
     std::iota(order.begin(), order.end(), 0);

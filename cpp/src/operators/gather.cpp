@@ -29,10 +29,14 @@ std::optional<std::int64_t> progression(const Constant& places) {
 }
 
 /// The gathered elements as a view, where the places are known and evenly spaced.
-std::optional<Tensor> gatheredView(const Operator& op, const Tensor& data, std::size_t axis,
+std::optional<Tensor> gatheredView(Operator& op, const Tensor& data, std::size_t axis,
                                    const Constant& places) {
   const auto step = places.shape.size() > 1 ? std::nullopt : progression(places);
   if (!step) return std::nullopt;
+  for (std::int64_t i = 0; i < places.size(); ++i) {
+    const auto place = places.at<std::int64_t>(i);
+    op.atLeast(data.dim(axis), place < 0 ? -place : place + 1, "an axis that is indexed");
+  }
   const Dim first = fromStart(places.at<std::int64_t>(0), data.dim(axis));
   const Tensor slice = op.slice(data, axis, first, places.size(), *step);
   return places.shape.empty() ? op.squeeze(slice, axis) : slice;

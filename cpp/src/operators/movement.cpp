@@ -12,7 +12,7 @@ namespace {
 
 // --- Concat, Split -----------------------------------------------------------------------------------------
 
-Shape concatenated(const std::vector<Tensor>& parts, std::size_t axis) {
+Shape concatenated(Operator& op, const std::vector<Tensor>& parts, std::size_t axis) {
   Shape shape = parts[0].shape();
   for (std::size_t i = 1; i < parts.size(); ++i) {
     if (parts[i].rank() != shape.size())
@@ -20,7 +20,7 @@ Shape concatenated(const std::vector<Tensor>& parts, std::size_t axis) {
                        " differ in rank");
     for (std::size_t k = 0; k < shape.size(); ++k)
       shape[k] = k == axis ? shape[k] + parts[i].dim(k)
-                           : agree(shape[k], parts[i].dim(k), "sizes of axis " + std::to_string(k));
+                           : op.agree(shape[k], parts[i].dim(k), "sizes of axis " + std::to_string(k));
   }
   return shape;
 }
@@ -32,7 +32,7 @@ void concat_1(Operator& op) {
   requireOneType(op, parts);
   const std::size_t axis = op.axis(op.integer("axis", 1), parts[0].rank());
   if (parts.size() == 1) return op.output(0, parts[0]);
-  const Tensor result = op.temporary(parts[0].type, concatenated(parts, axis));
+  const Tensor result = op.temporary(parts[0].type, concatenated(op, parts, axis));
   Dim offset = 0;
   for (const Tensor& part : parts) {
     if (!part.dim(axis).is(0)) op.store(element(part), op.slice(result, axis, offset, part.dim(axis)));
@@ -46,7 +46,7 @@ void split(Operator& op, const std::vector<Dim>& sizes, std::size_t axis) {
   if (sizes.size() != op.node().outputs.size())
     throw ShapeError("it has " + std::to_string(op.node().outputs.size()) + " outputs, but splits into " +
                      std::to_string(sizes.size()) + " parts");
-  agree(std::accumulate(sizes.begin(), sizes.end(), Dim(0)), x.dim(axis),
+  op.agree(std::accumulate(sizes.begin(), sizes.end(), Dim(0)), x.dim(axis),
         "the sum of the parts and the size of axis " + std::to_string(axis));
   Dim offset = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {

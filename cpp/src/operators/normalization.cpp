@@ -66,7 +66,7 @@ Tensor perChannel(Operator& op, std::size_t i, const Tensor& like) {
   if (vector.rank() != 1 || like.rank() < 2)
     throw ShapeError("input " + std::to_string(i) + " must be a vector over the channels of " +
                      text(like.shape()) + ", but has the shape " + text(vector.shape()));
-  agree(vector.dim(0), like.dim(1),
+  op.agree(vector.dim(0), like.dim(1),
         "the length of input " + std::to_string(i) + " and the number of channels");
   vector = op.cast(vector, like.type);
   while (vector.rank() + 1 < like.rank()) vector = op.unsqueeze(vector, vector.rank());

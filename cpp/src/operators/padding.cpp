@@ -53,11 +53,4 @@ Tensor padConstant(Builder& builder, const Tensor& tensor, const std::vector<Dim
   return result;
 }
 
-Dim agree(const Dim& left, const Dim& right, const std::string& what) {
-  const auto difference = (left - right).value();
-  if (difference && *difference != 0)
-    throw ShapeError(what + " must be equal, but are " + left.text() + " and " + right.text());
-  return left.isConstant() ? left : right;
-}
-
 }  // namespace sofie

@@ -16,9 +16,4 @@ namespace sofie {
 Tensor padConstant(Builder& builder, const Tensor& tensor, const std::vector<Dim>& before,
                    const std::vector<Dim>& after, const Expr& value);
 
-/// Two dims that must be one number. A number is preferred to a symbol, which must have that value when the
-/// model runs.
-/// \throws ShapeError when they differ for every value of the symbols, saying what they are.
-Dim agree(const Dim& left, const Dim& right, const std::string& what);
-
 }  // namespace sofie

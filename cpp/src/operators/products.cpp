@@ -23,7 +23,7 @@ Tensor matrix(Operator& op, std::size_t i, bool transposed) {
 void gemm_1(Operator& op) {
   const Tensor a = matrix(op, 0, op.integer("transA", 0) != 0);
   const Tensor b = matrix(op, 1, op.integer("transB", 0) != 0);
-  const Dim inner = agree(a.dim(1), b.dim(0), "the columns of A and the rows of B");
+  const Dim inner = op.agree(a.dim(1), b.dim(0), "the columns of A and the rows of B");
   const double alpha = op.real("alpha", 1), beta = op.real("beta", 1);
   const Expr m = index(0), n = index(1), k = index(2);
   const Tensor product = op.contraction({a.dim(0), b.dim(1)}, {inner}, load(a, {m, k}), load(b, {k, n}));
@@ -44,7 +44,7 @@ Shape stackOf(const Tensor& tensor) {
 }
 
 /// Repeats a stack of matrices to the shape `stack`; a vector stays as it is.
-Tensor stacked(const Operator& op, const Tensor& tensor, Shape stack) {
+Tensor stacked(Operator& op, const Tensor& tensor, Shape stack) {
   if (tensor.rank() < 2) return tensor;
   stack.insert(stack.end(), tensor.shape().end() - 2, tensor.shape().end());
   return op.broadcast(tensor, stack);
@@ -56,7 +56,7 @@ void matMul_1(Operator& op) {
   const Shape stack = broadcastShapes({stackOf(op.input(0)), stackOf(op.input(1))});
   const Tensor left = stacked(op, op.input(0), stack), right = stacked(op, op.input(1), stack);
   const bool rows = left.rank() > 1, columns = right.rank() > 1;
-  const Dim inner = agree(left.shape().back(), right.dim(columns ? right.rank() - 2 : 0),
+  const Dim inner = op.agree(left.shape().back(), right.dim(columns ? right.rank() - 2 : 0),
                           "the columns of the left and the rows of the right matrix");
   Shape axes = stack;
   if (rows) axes.push_back(left.dim(left.rank() - 2));

@@ -23,8 +23,7 @@ void topK(Operator& op, const Dim& count) {
   const Tensor x = op.input(0);
   if (x.rank() == 0) throw ShapeError("TopK needs at least one axis");
   const std::size_t axis = op.axis(op.integer("axis", -1), x.rank());
-  if (const auto left = (x.dim(axis) - count).upperBound(); left && *left < 0)
-    throw ShapeError("TopK asks for " + count.text() + " of " + x.dim(axis).text() + " elements");
+  op.atLeast(x.dim(axis), count, "the axis of which TopK takes elements");
   const auto permutation = moveToEnd(axis, x.rank());
   const Tensor rows = op.dense(op.transpose(x, permutation));
   Shape shape = rows.shape();
