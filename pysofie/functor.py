@@ -116,7 +116,7 @@ class Functor(hook.Definition):
         """
         return self._bind(self._columns).columns
 
-    def define(self, node: Any, method: str, name: str, columns: Sequence[str] | None) -> Any:
+    def define(self, node: Any, method: str, name: str, columns: Columns | None) -> Any:
         """Define a column; ``df.Define(name, functor)`` calls it.
 
         Parameters
@@ -127,7 +127,7 @@ class Functor(hook.Definition):
             What was called.
         name : str
             The column to make.
-        columns : sequence of str or None
+        columns : list or dict or None
             Columns in place of the functor's own.
 
         Returns
@@ -139,7 +139,7 @@ class Functor(hook.Definition):
         Error
             A column is missing or does not hold numbers, or their count does not fit the model.
         """
-        binding = self._bind(self._columns if columns is None else [str(column) for column in columns])
+        binding = self._bind(self._columns if columns is None else columns)
         types = [_column_type(node, column, self.session.name) for column in binding.columns]
         function = self._function(binding, types)
         define = getattr(node, {"Define": "DefineSlot", "Redefine": "RedefineSlot"}[method])

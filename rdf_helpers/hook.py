@@ -9,10 +9,10 @@ own pythonization mechanism; calls with anything else reach ROOT unchanged.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
 from .cling import root
+from .columns import Columns
 
 _METHODS = ("Define", "Redefine")
 _installed: list[Any] = []
@@ -22,7 +22,7 @@ class Definition(ABC):
     """What a hooked ``Define`` calls instead of ROOT's."""
 
     @abstractmethod
-    def define(self, node: Any, method: str, name: str, columns: Sequence[str] | None) -> Any:
+    def define(self, node: Any, method: str, name: str, columns: Columns | None) -> Any:
         """Define a column.
 
         Parameters
@@ -33,7 +33,7 @@ class Definition(ABC):
             "Define" or "Redefine".
         name : str
             The new column.
-        columns : sequence of str or None
+        columns : list or dict or None
             The third argument of ``Define``, if there was one.
 
         Returns
@@ -88,8 +88,8 @@ class _BoundMethod:
             return self._define(*args, **kwargs)
         return self._original(*args, **kwargs)
 
-    def _define(self, name: str, definition: Definition, columns: Sequence[str] | None = None) -> Any:
-        return definition.define(self._node, self._name, name, columns)
+    def _define(self, name: str, definition: Definition, cols: Columns | None = None) -> Any:
+        return definition.define(self._node, self._name, name, cols)
 
     def __getitem__(self, template_arguments: Any) -> Any:
         return self._original[template_arguments]

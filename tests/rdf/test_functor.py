@@ -62,6 +62,8 @@ def test_redefine(frame, score):
 def test_a_third_argument_takes_the_place_of_the_columns(frame, score):
     pt, phi, scores = arrays(frame.Define("score", score, ["phi", "pt", "phi"]), "pt", "phi", "score")
     np.testing.assert_array_equal(scores, phi + 2 * pt + 3 * phi)
+    (again,) = arrays(frame.Define("score", score, cols={"x": ["phi", "pt", "phi"]}), "score")
+    np.testing.assert_array_equal(scores, again)
 
 
 def test_other_definitions_reach_root_unchanged(root, frame):
