@@ -198,6 +198,10 @@ std::string sessionText(const Model& model) {
   /// \throws std::runtime_error when the weights file is missing, damaged or of another model
   explicit Session(std::string weights = @default@@sizes@) : engine_(weights) { prepare(@sizeValues@); }
 
+  /// A session without sizes yet: prepare must come before anything else.
+  struct Unprepared {};
+  Session(Unprepared, const std::string& weights) : engine_(weights) {}
+
   /// Lays out memory for the given sizes; cheap when they have not changed.
   void prepare(@sizeParameters@) {
     const Dims dims{@brace@};

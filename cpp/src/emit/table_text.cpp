@@ -70,7 +70,7 @@ inline const pysofie_model* table() {
     }
     static pysofie_session* create(const char* weights, char* error, std::size_t size) {
       try {
-        return reinterpret_cast<pysofie_session*>(new Session(weights));
+        return reinterpret_cast<pysofie_session*>(new Session(Session::Unprepared{}, weights));
       } catch (const std::exception& problem) {
         report(problem, error, size);
         return nullptr;

@@ -171,7 +171,13 @@ void Builder::atLeast(const Dim& size, const Dim& least, const std::string& what
 }
 
 Tensor Builder::broadcast(const Tensor& tensor, const Shape& shape) {
-  if (tensor.rank() > shape.size() || broadcastShapes({tensor.shape(), shape}) != shape)
+  const auto fits = [&](std::size_t i) {
+    const auto difference = (tensor.dim(i) - shape[shape.size() - tensor.rank() + i]).value();
+    return tensor.dim(i).is(1) || !difference || *difference == 0;
+  };
+  bool possible = tensor.rank() <= shape.size();
+  for (std::size_t i = 0; possible && i < tensor.rank(); ++i) possible = fits(i);
+  if (!possible)
     throw ShapeError("shape " + text(tensor.shape()) + " does not broadcast to " + text(shape));
   Tensor result{tensor.type,
                 {tensor.view.buffer, tensor.view.offset, shape, std::vector<Dim>(shape.size(), 0)}};

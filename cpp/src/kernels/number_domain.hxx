@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "../runtime/scalar.hxx"
+#include "../../runtime/scalar.hxx"
 #include "kernels/domain.hxx"
 #include "sofie/interpreter.hxx"
 
