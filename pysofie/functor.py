@@ -146,12 +146,12 @@ class Functor(hook.Definition):
         with _errors_of_root(r"RDataFrame::\w+: (.*)"):
             return define[type(function)](name, function, binding.columns)
 
-    def __call__(self, *values: Any) -> NDArray[Any]:
+    def __call__(self, *arrays: Any) -> NDArray[Any]:
         """Score arrays, as a data frame scores events.
 
         Parameters
         ----------
-        *values : array_like
+        *arrays : array_like
             One array of shape ``(n_events,)`` for each column, or one of shape ``(n_events, n_columns)``.
 
         Returns
@@ -164,11 +164,12 @@ class Functor(hook.Definition):
         ShapeError
             The arrays are not as many as the columns, or differ in length.
         """
-        table = _as_table(values)
+        table = _as_table(arrays)
         binding = self._bind_count(len(table))
         inputs, first = [], 0
         for tensor, columns in binding.inputs:
-            rows = np.stack(table[first : first + len(columns)], axis=1).astype(tensor.dtype)
+            values = [_convert(column, tensor.dtype) for column in table[first : first + len(columns)]]
+            rows = np.stack(values, axis=1)
             shape = tuple(binding.symbols[dim] if isinstance(dim, str) else dim for dim in tensor.shape)
             inputs.append(rows.reshape(len(rows), *shape))
             first += len(columns)
@@ -315,6 +316,16 @@ def _batch_symbol(inputs: Sequence[Tensor], output: Tensor) -> str | None:
         return None
     elsewhere = any(symbol in tensor.shape[1:] for tensor in inputs)
     return None if elsewhere else symbol
+
+
+def _convert(values: NDArray[Any], dtype: str) -> NDArray[Any]:
+    """What `convert` in rdf.hxx does: NaN becomes zero, and what is out of range the nearest integer."""
+    if values.dtype.kind != "f" or np.dtype(dtype).kind not in "iu":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    low, high = values <= float(limits.min), values >= float(limits.max)
+    whole = np.where(low | high | np.isnan(values), 0, values).astype(dtype)
+    return np.where(low, limits.min, np.where(high, limits.max, whole)).astype(dtype)
 
 
 def _as_table(values: Sequence[Any]) -> list[NDArray[Any]]:

@@ -103,6 +103,7 @@ def test_floats_for_a_model_of_integers(root, dtype):
     scores = root.RDF.FromNumpy({"x": values}).Define("score", score).AsNumpy(["score"])["score"]
     assert sorted(scores) == sorted([1, -1, 0, limits.max, limits.min])
     assert scores.dtype == dtype
+    np.testing.assert_array_equal(score(values), [1, -1, 0, limits.max, limits.min])
 
 
 def test_double_in_double_out(root):
