@@ -14,12 +14,23 @@ const std::vector<Pass>& passes() {
   return all;
 }
 
+namespace {
+
+std::string passNames() {
+  std::string names;
+  for (const Pass& pass : passes()) names += (names.empty() ? "" : ", ") + std::string(pass.name);
+  return names;
+}
+
+}  // namespace
+
 void optimise(Program& program, const std::vector<std::string>& disabled) {
   std::vector<Pass> enabled = passes();
   for (const std::string& name : disabled) {
     const auto isNamed = [&](const Pass& pass) { return name == pass.name; };
     const auto found = std::find_if(enabled.begin(), enabled.end(), isNamed);
-    if (found == enabled.end()) throw Error("there is no pass named '" + name + "'");
+    if (found == enabled.end())
+      throw Error("there is no pass named '" + name + "'; there are " + passNames());
     enabled.erase(found);
   }
   for (bool changed = true; changed;) {
