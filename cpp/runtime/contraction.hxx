@@ -212,6 +212,7 @@ struct Tile {
       }
     } else {
       const std::int64_t whole = extent - extent % P;
+      SOFIE_LONG_TURNS
       for (std::int64_t i = 0; i < whole; i += P) {
         hide(a);
         SOFIE_UNROLL
@@ -288,6 +289,7 @@ struct Dot {
     } else {
       const auto whole = [](const T* p) __attribute__((always_inline)) { return load<V>(p); };
       std::int64_t i = 0;
+      SOFIE_LONG_TURNS
       for (; i + P * width <= extent; i += P * width) {
         SOFIE_UNROLL
         for (int p = 0; p < P; ++p)

@@ -29,6 +29,14 @@
 /// Before a loop over the registers of a tile, which must not remain a loop.
 #define SOFIE_UNROLL _Pragma("GCC unroll 32")
 
+/// Before a loop over many terms that registers gather. Cling's code generator keeps nothing in registers
+/// from one turn of a loop to the next, so there turns are made long.
+#ifdef __CLING__
+#define SOFIE_LONG_TURNS _Pragma("unroll 16")
+#else
+#define SOFIE_LONG_TURNS
+#endif
+
 namespace sofie_runtime {
 
 /// Lanes of T in the widest vector register of the machine that is compiled for.
