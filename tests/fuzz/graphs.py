@@ -1,0 +1,292 @@
+"""Random small graphs, drawn by hypothesis, with inputs to run them on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import nets
+import numpy as np
+import onnx
+from hypothesis import strategies as st
+from onnx import helper
+
+FLOATS = ("float32", "float64")
+INTEGERS = ("int32", "int64")
+DTYPES = (*FLOATS, *INTEGERS, "bool")
+SIZES = (0, 1, 2, 3, 5, 17)
+# Larger magnitudes are not made: rounding would grow into differences that no tolerance tells from a fault.
+LARGEST = 1000.0
+
+
+@dataclass
+class Value:
+    """A tensor of the graph.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether it is computed without rounding, so that a comparison or a rounding of it is no matter of luck.
+    bound : float
+        No element is larger in magnitude.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    exact: bool = True
+    bound: float = 2.0
+
+
+@dataclass(repr=False)
+class Graph:
+    """A graph under construction."""
+
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    values: list[Value] = field(default_factory=list)
+    constants: dict[str, np.ndarray] = field(default_factory=dict)
+    feeds: dict[str, np.ndarray] = field(default_factory=dict)
+    symbolic: dict[str, list[bool]] = field(default_factory=dict)
+
+    def constant(self, array: object, dtype: str = "int64") -> str:
+        name = f"c{len(self.constants)}"
+        self.constants[name] = np.asarray(array, dtype)
+        return name
+
+    def add(self, operator: str, inputs: list[str], result: Value, **attributes: object) -> None:
+        self.nodes.append(helper.make_node(operator, inputs, [result.name], **attributes))
+        self.values.append(result)
+
+    def name(self) -> str:
+        return f"v{len(self.values)}"
+
+    def model(self) -> onnx.ModelProto:
+        """All values that no node takes are outputs."""
+        taken = {name for node in self.nodes for name in node.input}
+        inputs = [
+            nets.value(
+                name,
+                str(array.dtype),
+                *(f"d{n}" if free else n for n, free in zip(array.shape, self.symbolic[name], strict=True)),
+            )
+            for name, array in self.feeds.items()
+        ]
+        made = {name for node in self.nodes for name in node.output}
+        outputs = [
+            nets.value(v.name, v.dtype, *(f"{v.name}_{i}" for i in range(len(v.shape))))
+            for v in self.values
+            if v.name in made and v.name not in taken
+        ]
+        return nets.net("fuzz", self.nodes, inputs, outputs, self.constants)
+
+
+def array(draw: st.DrawFn, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Eighths and small whole numbers, of a random but reproducible order."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    if dtype == "bool":
+        values = rng.integers(0, 2, shape)
+    elif dtype in FLOATS:
+        values = rng.integers(-16, 17, shape) / 8
+    else:
+        values = rng.integers(-2, 3, shape)
+    return np.asarray(values, dtype)
+
+
+def add_input(draw: st.DrawFn, graph: Graph, dtype: str, shape: tuple[int, ...], symbolic: bool) -> Value:
+    value = Value(graph.name(), dtype, shape)
+    graph.feeds[value.name] = array(draw, dtype, shape)
+    graph.symbolic[value.name] = [symbolic and draw(st.booleans()) for _ in shape]
+    graph.values.append(value)
+    return value
+
+
+SMOOTH = ("Tanh", "Sigmoid", "Erf", "Sin", "Cos", "Softplus", "Softsign", "Atan", "Elu", "Gelu", "Mish")
+EXACT = ("Neg", "Abs", "Relu", "Identity")
+ROUNDING = ("Floor", "Ceil", "Round", "Sign")
+
+
+def unary(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    if x.dtype == "bool":
+        graph.add("Not", [x.name], Value(graph.name(), "bool", x.shape))
+        return
+    choices = list(EXACT if x.dtype in FLOATS else EXACT[:2])
+    if x.dtype == "float32":
+        choices += SMOOTH
+        if x.bound <= 4:
+            choices.append("Exp")
+    if x.dtype in FLOATS and x.exact:
+        choices += ROUNDING
+    operator = draw(st.sampled_from(choices))
+    exact = x.exact and operator not in (*SMOOTH, "Exp")
+    bound = 60.0 if operator == "Exp" else x.bound + 1
+    graph.add(operator, [x.name], Value(graph.name(), x.dtype, x.shape, exact, bound))
+
+
+def partner(draw: st.DrawFn, graph: Graph, x: Value, dtype: str | None = None) -> Value:
+    """A tensor that broadcasts with x: one that is there, or a new constant."""
+    dtype = dtype or x.dtype
+    fitting = [v for v in graph.values if v.dtype == dtype and v.shape == x.shape]
+    if fitting and draw(st.booleans()):
+        return draw(st.sampled_from(fitting))
+    shape = tuple(1 if draw(st.booleans()) else n for n in x.shape)[draw(st.integers(0, len(x.shape))) :]
+    return Value(graph.constant(array(draw, dtype, shape), dtype), dtype, shape)
+
+
+def binary(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    y = partner(draw, graph, x)
+    names = [x.name, y.name]
+    if draw(st.booleans()):
+        names.reverse()
+    exact = x.exact and y.exact
+    if x.dtype == "bool":
+        graph.add(draw(st.sampled_from(("And", "Or", "Xor"))), names, Value(graph.name(), "bool", x.shape))
+        return
+    choices = ["Add", "Sub", "Max", "Min"]
+    if x.bound * y.bound <= LARGEST:
+        choices.append("Mul")
+    if exact:
+        choices += ["Less", "Equal", "GreaterOrEqual"]
+    operator = draw(st.sampled_from(choices))
+    dtype = "bool" if operator in ("Less", "Equal", "GreaterOrEqual") else x.dtype
+    bound = x.bound * y.bound if operator == "Mul" else x.bound + y.bound
+    graph.add(operator, names, Value(graph.name(), dtype, x.shape, exact, bound))
+
+
+def choose(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    condition, y = partner(draw, graph, x, "bool"), partner(draw, graph, x)
+    result = Value(graph.name(), x.dtype, x.shape, x.exact and y.exact, max(x.bound, y.bound))
+    graph.add("Where", [condition.name, x.name, y.name], result)
+
+
+def cast(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    dtype = draw(st.sampled_from(DTYPES if x.exact else FLOATS if x.dtype in FLOATS else DTYPES))
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+    graph.add("Cast", [x.name], Value(graph.name(), dtype, x.shape, x.exact, x.bound), to=kind)
+
+
+def transpose(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    order = draw(st.permutations(range(len(x.shape))))
+    result = Value(graph.name(), x.dtype, tuple(x.shape[i] for i in order), x.exact, x.bound)
+    graph.add("Transpose", [x.name], result, perm=list(order))
+
+
+def flatten(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    axis = draw(st.integers(0, len(x.shape)))
+    shape = (int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis:])))
+    graph.add("Flatten", [x.name], Value(graph.name(), x.dtype, shape, x.exact, x.bound), axis=axis)
+
+
+def unsqueeze(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    axis = draw(st.integers(0, len(x.shape)))
+    shape = (*x.shape[:axis], 1, *x.shape[axis:])
+    graph.add(
+        "Unsqueeze", [x.name, graph.constant([axis])], Value(graph.name(), x.dtype, shape, x.exact, x.bound)
+    )
+
+
+def take(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    axis = draw(st.integers(0, len(x.shape) - 1))
+    length = x.shape[axis]
+    if draw(st.booleans()) and length > 0:
+        indices = draw(st.lists(st.integers(-length, length - 1), max_size=4))
+        shape = (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])
+        inputs, attributes = [x.name, graph.constant(indices)], {"axis": axis}
+        graph.add("Gather", inputs, Value(graph.name(), x.dtype, shape, x.exact, x.bound), **attributes)
+        return
+    start, stop = draw(st.integers(-3, 4)), draw(st.integers(-3, 20))
+    step = draw(st.sampled_from((1, 1, 2, -1)))
+    count = len(range(length)[slice(*clamped(start, stop, step, length))])
+    shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
+    inputs = [x.name, *(graph.constant([n]) for n in (start, stop, axis, step))]
+    graph.add("Slice", inputs, Value(graph.name(), x.dtype, shape, x.exact, x.bound))
+
+
+def clamped(start: int, stop: int, step: int, length: int) -> tuple[int, int | None, int]:
+    """ONNX's Slice in Python's terms: the end is a position, never the sign of "before the first"."""
+    start, stop = (n + length if n < 0 else n for n in (start, stop))
+    if step > 0:
+        return max(start, 0), max(stop, 0), step
+    start, stop = min(start, length - 1), max(stop, -1)
+    return (max(start, 0) if start >= 0 else 0, None if stop < 0 else stop, step) if start >= 0 else (0, 0, 1)
+
+
+def concat(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    axis = draw(st.integers(0, len(x.shape) - 1))
+    y = draw(st.sampled_from([v for v in graph.values if v.dtype == x.dtype and v.shape == x.shape]))
+    shape = (*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
+    result = Value(graph.name(), x.dtype, shape, x.exact and y.exact, max(x.bound, y.bound))
+    graph.add("Concat", [x.name, y.name], result, axis=axis)
+
+
+def pad(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    pads = draw(st.lists(st.integers(0, 2), min_size=2 * len(x.shape), max_size=2 * len(x.shape)))
+    shape = tuple(n + pads[i] + pads[i + len(x.shape)] for i, n in enumerate(x.shape))
+    graph.add("Pad", [x.name, graph.constant(pads)], Value(graph.name(), x.dtype, shape, x.exact, x.bound))
+
+
+def reduce(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    axes = sorted(draw(st.sets(st.integers(0, len(x.shape) - 1), min_size=1)))
+    count = int(np.prod([x.shape[i] for i in axes]))
+    choices = ["ReduceSum"] if x.bound * max(count, 1) <= LARGEST else []
+    if count > 0:
+        choices += ["ReduceMax", "ReduceMin"]
+        choices += ["ReduceMean"] if x.dtype in FLOATS else []
+    if not choices:
+        return
+    operator = draw(st.sampled_from(choices))
+    keep = draw(st.booleans())
+    shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
+    exact, bound = x.exact and operator != "ReduceMean", x.bound * max(count, 1)
+    result = Value(graph.name(), x.dtype, shape, exact, bound)
+    graph.add(operator, [x.name, graph.constant(axes)], result, keepdims=int(keep))
+
+
+def softmax(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    operator = draw(st.sampled_from(("Softmax", "LogSoftmax")))
+    axis = draw(st.integers(-len(x.shape), len(x.shape) - 1))
+    graph.add(operator, [x.name], Value(graph.name(), x.dtype, x.shape, False, 2 * x.bound + 5), axis=axis)
+
+
+def matmul(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+    columns = draw(st.sampled_from((1, 3, 8, 19)))
+    weights = graph.constant(array(draw, x.dtype, (x.shape[-1], columns)), x.dtype)
+    bound = x.bound * 2 * max(x.shape[-1], 1)
+    if bound <= LARGEST:
+        shape = (*x.shape[:-1], columns)
+        graph.add("MatMul", [x.name, weights], Value(graph.name(), x.dtype, shape, x.exact, bound))
+
+
+STEPS = (
+    *(unary, unary, binary, binary, choose, cast, transpose, flatten, unsqueeze, take, concat, pad, reduce),
+    *(softmax, matmul),
+)
+
+
+def applicable(step: object, x: Value) -> bool:
+    if step in (take, concat, reduce, transpose) and not x.shape:
+        return False
+    if step is reduce and x.dtype == "bool":
+        return False
+    if step is pad and (not x.shape or x.dtype == "bool"):
+        return False
+    if step is unsqueeze and len(x.shape) > 3:
+        return False
+    if step in (softmax, matmul):
+        return bool(x.shape) and x.dtype in FLOATS and x.shape[-1] > 0
+    return step is not concat or int(np.prod(x.shape)) < 2000
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Graph:
+    """One or two inputs, and one to eight nodes."""
+    graph = Graph()
+    symbolic = draw(st.booleans())
+    for _ in range(draw(st.integers(1, 2))):
+        shape = tuple(draw(st.lists(st.sampled_from(SIZES), max_size=3)))
+        add_input(draw, graph, draw(st.sampled_from(("float32", "float32", *DTYPES))), shape, symbolic)
+    for _ in range(draw(st.integers(1, 8))):
+        x = draw(st.sampled_from(graph.values[-3:]))
+        step = draw(st.sampled_from([each for each in STEPS if applicable(each, x)]))
+        step(draw, graph, x)
+    if not graph.nodes:
+        unary(draw, graph, graph.values[-1])
+    return graph
