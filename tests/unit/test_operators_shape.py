@@ -197,6 +197,24 @@ def test_ranges_and_constants_follow_symbols():
         np.testing.assert_array_equal(result["e"], np.eye(n, m, k=1, dtype=np.int64))
 
 
+@pytest.mark.parametrize(
+    ("op", "values", "attributes", "good", "bad"),
+    [
+        ("Gather", 3, {"axis": 1}, (2, 4), (2, 3)),
+        ("Reshape", [3, -1], {}, (3, 4), (2, 4)),
+        ("Squeeze", [0], {}, (1, 4), (2, 4)),
+        ("GatherElements", [[0, 0, 0]], {}, (1, 3), (1, 2)),
+    ],
+)
+def test_sizes_are_checked_when_they_are_known(op, values, attributes, good, bad):
+    constants = {"c": np.asarray(values, np.int64)}
+    node = helper.make_node(op, ["x", "c"], ["y"], **attributes)
+    session = pysofie.compile(typed(model([node], [floats("x", "n", "m")], untyped("y"), constants)))
+    session(np.zeros(good, np.float32))
+    with pytest.raises(pysofie.ShapeError):
+        session(np.zeros(bad, np.float32))
+
+
 def test_indices_from_data():
     nodes = [helper.make_node("Gather", ["x", "i"], ["y"], axis=1)]
     i = helper.make_tensor_value_info("i", onnx.TensorProto.INT64, ("k",))
@@ -213,7 +231,7 @@ def test_indices_from_data():
         ("Reshape", [[0, 5, 0]], {}, pysofie.ShapeError, r"\[n, 4, m\] cannot be reshaped"),
         ("Reshape", [[0, -1, -1]], {}, pysofie.ShapeError, "more than one -1"),
         ("Reshape", [[1, 2, 3, 0]], {}, pysofie.ShapeError, "copies a dimension"),
-        ("Squeeze", [[1]], {}, pysofie.ShapeError, "not 1"),
+        ("Squeeze", [[1]], {}, pysofie.ShapeError, "squeezed"),
         ("Unsqueeze", [[7]], {}, pysofie.ShapeError, "outside"),
         ("Transpose", [], {"perm": [0, 0, 1]}, pysofie.ShapeError, "twice"),
         ("Expand", [[1, 3, 1]], {}, pysofie.ShapeError, "broadcast"),

@@ -28,8 +28,8 @@ class Builder {
   /// An int64 vector of dims.
   Tensor dims(const std::vector<Dim>& values);
 
-  /// Symbolic element counts of different form are taken to be equal when the model runs.
-  /// \throws ShapeError when the element counts differ for all values of the symbols.
+  /// \throws ShapeError when the element counts differ for all values of the symbols; else a session checks
+  /// them.
   Tensor reshape(const Tensor& tensor, const Shape& shape);
   Tensor transpose(const Tensor& tensor, const std::vector<std::size_t>& permutation) const;
   /// Elements start, start + step, ... (count of them) of one axis.

@@ -112,6 +112,7 @@ std::optional<std::vector<Dim>> stridesAs(const View& view, const Shape& shape) 
 Tensor Builder::reshape(const Tensor& tensor, const Shape& shape) {
   if (!mayHoldAsMany(tensor.shape(), shape))
     throw ShapeError("a tensor of shape " + text(tensor.shape()) + " cannot be reshaped to " + text(shape));
+  agree(product(tensor.shape()), product(shape), "the numbers of elements before and after a reshape");
   Tensor result = tensor;
   if (const auto strides = stridesAs(tensor.view, shape)) {
     result.view.strides = *strides;
@@ -177,8 +178,7 @@ Tensor Builder::broadcast(const Tensor& tensor, const Shape& shape) {
   };
   bool possible = tensor.rank() <= shape.size();
   for (std::size_t i = 0; possible && i < tensor.rank(); ++i) possible = fits(i);
-  if (!possible)
-    throw ShapeError("shape " + text(tensor.shape()) + " does not broadcast to " + text(shape));
+  if (!possible) throw ShapeError("shape " + text(tensor.shape()) + " does not broadcast to " + text(shape));
   Tensor result{tensor.type,
                 {tensor.view.buffer, tensor.view.offset, shape, std::vector<Dim>(shape.size(), 0)}};
   const std::size_t lead = shape.size() - tensor.rank();

@@ -71,6 +71,9 @@ void gatherElements_11(Operator& op) {
     throw ShapeError("the data " + text(data.shape()) + " and the indices " + text(places.shape()) +
                      " differ in rank");
   const std::size_t axis = op.axis(op.integer("axis", 0), data.rank());
+  for (std::size_t i = 0; i < data.rank(); ++i)
+    if (i != axis)
+      op.atLeast(data.dim(i), places.dim(i), "the size of the data along axis " + std::to_string(i));
   std::vector<Expr> variables = indices(data.rank());
   variables[axis] = checkedIndex(element(places), data.dim(axis));
   op.output(0, op.map(places.shape(), load(data, variables)));
@@ -88,6 +91,8 @@ void gatherND_11(Operator& op) {
   Shape shape(places.shape().begin(), places.shape().end() - 1);
   shape.insert(shape.end(), data.shape().begin() + static_cast<std::ptrdiff_t>(batch + depth),
                data.shape().end());
+  for (std::size_t i = 0; i < batch; ++i)
+    op.agree(data.dim(i), places.dim(i), "sizes of batch axis " + std::to_string(i));
   const std::size_t outer = places.rank() - 1;
   std::vector<Expr> result = indices(batch), place = indices(outer);
   place.emplace_back();

@@ -33,9 +33,7 @@ void constantOfShape_9(Operator& op) {
                                                   : Constant::of<double>(DType::Float32, {}, {0});
   if (value.size() != 1) op.invalid("its value has " + std::to_string(value.size()) + " elements, not one");
   const Shape shape = op.dimsOf(0);
-  for (const Dim& dim : shape)
-    if (dim.isConstant() && dim.constant() < 0)
-      throw ShapeError("the shape " + text(shape) + " has a negative dimension");
+  for (const Dim& dim : shape) op.atLeast(dim, 0, "a size in the shape " + text(shape));
   op.output(0, op.broadcast(op.constant({value.type, {}, value.bytes}), shape));
 }
 

@@ -47,9 +47,10 @@ void split(Operator& op, const std::vector<Dim>& sizes, std::size_t axis) {
     throw ShapeError("it has " + std::to_string(op.node().outputs.size()) + " outputs, but splits into " +
                      std::to_string(sizes.size()) + " parts");
   op.agree(std::accumulate(sizes.begin(), sizes.end(), Dim(0)), x.dim(axis),
-        "the sum of the parts and the size of axis " + std::to_string(axis));
+           "the sum of the parts and the size of axis " + std::to_string(axis));
   Dim offset = 0;
   for (std::size_t i = 0; i < sizes.size(); ++i) {
+    op.atLeast(sizes[i], 0, "the size of a part");
     op.output(i, op.slice(x, axis, offset, sizes[i]));
     offset = offset + sizes[i];
   }
@@ -154,6 +155,7 @@ Tensor tiled(Operator& op, const Tensor& x, const std::vector<Dim>& repeats) {
   Tensor pairs = x;
   Shape paired, shape;
   for (std::size_t axis = 0; axis < x.rank(); ++axis) {
+    op.atLeast(repeats[axis], 0, "the number of repeats of axis " + std::to_string(axis));
     if (!repeats[axis].is(1)) {
       pairs = op.unsqueeze(pairs, paired.size());
       paired.push_back(repeats[axis]);
@@ -200,10 +202,10 @@ Tensor padMapped(Operator& op, const Tensor& x, const std::vector<Dim>& before, 
     const Expr place = index(static_cast<int>(axis)) - extent(before[axis]);
     const bool padded = !before[axis].is(0) || !after[axis].is(0);
     places.push_back(padded ? mapping(place, x.dim(axis)) : place);
+    if (padded)
+      op.atLeast(x.dim(axis), 1, "the size of axis " + std::to_string(axis) + ", which is padded by itself,");
     shape.push_back(before[axis] + x.dim(axis) + after[axis]);
-    if (shape.back().isConstant() && shape.back().constant() < 0)
-      throw ShapeError("padding by " + before[axis].text() + " and " + after[axis].text() +
-                       " leaves nothing of axis " + std::to_string(axis) + " of " + text(x.shape()));
+    op.atLeast(shape.back(), 0, "the size of axis " + std::to_string(axis) + " after padding");
   }
   return op.map(shape, load(x, places));
 }

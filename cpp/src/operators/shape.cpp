@@ -55,8 +55,8 @@ Tensor reshaped(Operator& op, const Tensor& x, Shape shape, bool zeroCopies) {
     } else if (shape[i].is(-1)) {
       if (unknown != shape.size()) throw ShapeError("the shape " + text(shape) + " has more than one -1");
       unknown = i;
-    } else if (shape[i].isConstant() && shape[i].constant() < 0) {
-      throw ShapeError("the shape " + text(shape) + " has a negative dimension");
+    } else {
+      op.atLeast(shape[i], 0, "a size in the shape " + text(shape));
     }
   }
   if (unknown != shape.size()) shape[unknown] = solve(x.shape(), shape, unknown);
@@ -92,9 +92,7 @@ void squeeze_1(Operator& op) {
       if (x.dim(axis).is(1)) axes.push_back(axis);
   }
   for (std::size_t i = axes.size(); i-- > 0;) {
-    if (x.dim(axes[i]).isConstant() && !x.dim(axes[i]).is(1))
-      throw ShapeError("axis " + std::to_string(axes[i]) + " of " + text(op.input(0).shape()) +
-                       " cannot be squeezed: its size is not 1");
+    op.agree(x.dim(axes[i]), 1, "the size of axis " + std::to_string(axes[i]) + ", which is squeezed, and 1");
     x = op.squeeze(x, axes[i]);
   }
   op.output(0, x);
@@ -128,7 +126,9 @@ void transpose_1(Operator& op) {
 
 void expand_8(Operator& op) {
   const Tensor x = op.input(0);
-  op.output(0, op.broadcast(x, broadcastShapes({x.shape(), op.dimsOf(1)})));
+  const Shape shape = op.dimsOf(1);
+  for (const Dim& dim : shape) op.atLeast(dim, 0, "a size in the shape " + text(shape));
+  op.output(0, op.broadcast(x, broadcastShapes({x.shape(), shape})));
 }
 
 // --- blocks of an image ------------------------------------------------------------------------------------
