@@ -12,12 +12,16 @@ import onnx
 import onnxruntime
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
-from support import model
+from support import model, typed
 
 import pysofie
 
 RTOL = {"float32": 1e-5, "float64": 1e-12}
 ATOL = {"float32": 1e-5, "float64": 1e-12}
+
+
+def _value(name: str, dtype: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
 class Nodes:
@@ -31,8 +35,6 @@ class Nodes:
         Of all nodes.
     seed : int
         Of `rng`, which draws attributes and constants.
-    rank : int, optional
-        Of all outputs; left out, ONNX must be able to infer it.
     """
 
     def __init__(
@@ -41,15 +43,14 @@ class Nodes:
         *,
         opset: int,
         seed: int = 0,
-        rank: int | None = None,
     ) -> None:
         self.inputs = inputs
         self.opset = opset
-        self.rank = rank
         self.rng = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
-        self.outputs: list[tuple[str, str]] = []
+        self.outputs: list[onnx.ValueInfoProto] = []
+        self.labels: list[str] = []
 
     def constant(self, values: Any, dtype: str = "int64") -> str:
         name = f"c{len(self.constants)}"
@@ -65,25 +66,25 @@ class Nodes:
     def choice(self, *options: Any) -> Any:
         return options[self.integer(0, len(options) - 1)]
 
-    def add(self, op: str, inputs: Sequence[str], *types: str, **attributes: Any) -> None:
-        """Add a node whose outputs have these types, by default one of the first input's type."""
-        first = len(self.outputs)
-        for kind in types or [self.inputs[inputs[0]][0]]:
-            self.outputs.append((kind, f"{op} of {list(inputs)} with {attributes}"))
-        names = [f"y{i}" for i in range(first, len(self.outputs))]
-        self.nodes.append(helper.make_node(op, inputs, names, **attributes))
+    def add(self, op: str, inputs: Sequence[str], outputs: int = 1, **attributes: Any) -> None:
+        """Add a node; ONNX infers the types of its outputs."""
+        names = [f"y{len(self.outputs) + i}" for i in range(outputs)]
+        self.outputs += map(helper.make_empty_tensor_value_info, names)
+        self._append(op, inputs, names, attributes)
+
+    def add_alike(self, op: str, inputs: Sequence[str], **attributes: Any) -> None:
+        """Add a node whose output is as its first input; ONNX does not infer that of every operator."""
+        name = f"y{len(self.outputs)}"
+        self.outputs.append(_value(name, *self.inputs[inputs[0]]))
+        self._append(op, inputs, [name], attributes)
+
+    def _append(self, op: str, inputs: Sequence[str], outputs: list[str], attributes: dict[str, Any]) -> None:
+        self.nodes.append(helper.make_node(op, inputs, outputs, **attributes))
+        self.labels += [f"{op} of {list(inputs)} with {attributes}"] * len(outputs)
 
     def proto(self) -> onnx.ModelProto:
-        def value(name: str, dtype: str, shape: Sequence[int | str | None] | None) -> onnx.ValueInfoProto:
-            return helper.make_tensor_value_info(
-                name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape
-            )
-
-        inputs = [value(name, *tensor) for name, tensor in self.inputs.items()]
-        # ONNX does not infer every shape, but wants one.
-        shape = None if self.rank is None else [None] * self.rank
-        outputs = [value(f"y{i}", kind, shape) for i, (kind, _) in enumerate(self.outputs)]
-        return model(self.nodes, inputs, outputs, self.constants, opset=self.opset)
+        inputs = [_value(name, *tensor) for name, tensor in self.inputs.items()]
+        return typed(model(self.nodes, inputs, self.outputs, self.constants, opset=self.opset))
 
     def compile(self, reference: str = "onnxruntime") -> Comparison:
         proto = self.proto()
@@ -94,9 +95,7 @@ class Nodes:
             ).run
         else:
             run = ReferenceEvaluator(proto).run
-        return Comparison(
-            pysofie.compile(proto), functools.partial(run, None), [text for _, text in self.outputs]
-        )
+        return Comparison(pysofie.compile(proto), functools.partial(run, None), self.labels)
 
 
 class Comparison:
