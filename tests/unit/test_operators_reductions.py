@@ -32,7 +32,7 @@ def reductions(dtype: str) -> Comparison:
             nodes.add(
                 op, ["x"], axis=axis, keepdims=nodes.integer(0, 1), select_last_index=nodes.integer(0, 1)
             )
-    # ONNX's reference treats NaN as we do, onnxruntime's treatment depends on the shape; but it widens integers.
+    # ONNX's reference treats NaN as we do, onnxruntime as the shape wants; but the former widens integers.
     return nodes.compile("onnxruntime" if dtype.startswith("int") else "onnx")
 
 
