@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import onnx
 import onnx.checker
 import onnx.inliner
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from pysofie.errors import InvalidModelError, ShapeError, UnsupportedError
@@ -71,6 +72,7 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
         proto = ModelProto.FromString(content)
         if not content or not proto.HasField("graph") or not proto.opset_import:
             raise InvalidModelError("this is not an ONNX model: it has no graph, or no operator sets")
+        _refuse_broken_text(proto)
         external_data = [
             external.read_into(tensor, folder, byte_size(tensor))
             for tensor in _tensors(proto)
@@ -151,6 +153,18 @@ def _check(proto: ModelProto) -> str:
     except (ValueError, RuntimeError) as error:
         raise InvalidModelError(f"the ONNX checker cannot read the model: {error}") from error
     return ""
+
+
+def _refuse_broken_text(message: Message) -> None:
+    """Refuse names that are not UTF-8: protobuf hands them out as bytes."""
+    for field, value in message.ListFields():
+        if field.type not in (FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_MESSAGE):
+            continue
+        for item in (value,) if isinstance(value, (str, bytes, Message)) else value:
+            if isinstance(item, bytes):
+                raise InvalidModelError(f"the {field.name} {item!r} in the model is not UTF-8")
+            if isinstance(item, Message):
+                _refuse_broken_text(item)
 
 
 def _graphs(nodes: Any) -> Iterator[GraphProto]:
