@@ -190,9 +190,11 @@ class KernelWriter {
   std::string combined(DType type, const std::string& value) const {
     switch (nest_.combiner) {
       case Combiner::Sum:
-        return isFloat(type) ? "accumulator + " + value : "rt::add(accumulator, " + value + ")";
+        return isFloat(type) ? "accumulator + " + parenthesised(value)
+                             : "rt::add(accumulator, " + value + ")";
       case Combiner::Product:
-        return isFloat(type) ? "accumulator * " + value : "rt::mul(accumulator, " + value + ")";
+        return isFloat(type) ? "accumulator * " + parenthesised(value)
+                             : "rt::mul(accumulator, " + value + ")";
       case Combiner::And:
         return "rt::logical_and(accumulator, " + value + ")";
       case Combiner::Or:
