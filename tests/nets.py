@@ -46,7 +46,9 @@ def mlp(batch: int | str = 1, dtype: str = "float32", name: str = "mlp") -> onnx
         nodes.append(node("Gemm", [last, f"w{i}", f"b{i}"], [f"h{i}"]))
         nodes.append(node("Relu" if i < 2 else "Sigmoid", [f"h{i}"], [f"a{i}" if i < 2 else "score"]))
         last = f"a{i}"
-    return net(name, nodes, [value("features", dtype, batch, 7)], [value("score", dtype, batch, 1)], constants)
+    return net(
+        name, nodes, [value("features", dtype, batch, 7)], [value("score", dtype, batch, 1)], constants
+    )
 
 
 def dynamic_mlp() -> onnx.ModelProto:
@@ -104,7 +106,9 @@ def attention() -> onnx.ModelProto:
         node("LayerNormalization", ["residual", "scale", "shift"], ["out"], axis=-1),
     ]
     shape = ("jets", "tokens", 8)
-    return net("attention", nodes, [value("tokens", "float32", *shape)], [value("out", "float32", *shape)], constants)
+    return net(
+        "attention", nodes, [value("tokens", "float32", *shape)], [value("out", "float32", *shape)], constants
+    )
 
 
 def mixed_outputs() -> onnx.ModelProto:

@@ -54,15 +54,16 @@ def sessions(
     folder: Path,
     *flags: str,
     disabled_passes: Sequence[str] = (),
+    load: bool = True,
 ) -> list[pysofie.Session]:
-    """Compile models into one library with the compiler flags given."""
+    """Compile models into one library with the compiler flags given, and load it unless it cannot be here."""
     sources = [
         as_source(model) if isinstance(model, pysofie.Model) else as_source(model, name=f"model_{i}")
         for i, model in enumerate(models)
     ]
     options = Options(disabled_passes=tuple(disabled_passes))
     build(sources, options, host.Host(("g++",), (*LIBRARY, *flags)), folder)
-    return open_sessions(folder, len(sources))
+    return open_sessions(folder, len(sources) if load else 0)
 
 
 def open_sessions(folder: Path, count: int) -> list[pysofie.Session]:
