@@ -87,12 +87,14 @@ SOFIE_FN T select(bool condition, T a, T b) {
 /// The smaller of two values; NaN if either is NaN.
 template <class T, IfScalar<T> = 0>
 SOFIE_FN T minimum(T a, T b) {
-  return a < b || a != a ? a : b;
+  const T smaller = a < b ? a : b;
+  return a != a ? a : smaller;
 }
 /// The larger of two values; NaN if either is NaN.
 template <class T, IfScalar<T> = 0>
 SOFIE_FN T maximum(T a, T b) {
-  return a > b || a != a ? a : b;
+  const T larger = a > b ? a : b;
+  return a != a ? a : larger;
 }
 
 // --- floating point without a library ----------------------------------------------------------------------

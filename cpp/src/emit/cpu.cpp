@@ -17,7 +17,7 @@ class CpuRenderer {
   }
 
   Files render() {
-    std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "contraction.hxx"};
+    std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "columns.hxx"};
     headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
     if (model_.options.profile) includes.push_back("<chrono>");
     return modelFiles(model_, modelHeader(model_, includes, headers, functions_ + engine()));

@@ -31,8 +31,10 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
     const bool contiguous = stepOf(*store, v).is(1);
     return std::make_pair(contiguous, extentOf(nest, v).value().value_or(std::int64_t(1) << 40));
   };
+  product.transposed =
+      !constantRight && product.depth.size() == 1 && stepOf(right, product.depth.front()).is(1);
   for (const int v : columns) {
-    if (!constantRight && !stepOf(right, v).is(1)) {
+    if (!constantRight && !product.transposed && !stepOf(right, v).is(1)) {
       product.batch.push_back(v);
       continue;
     }
@@ -90,7 +92,7 @@ std::optional<CpuProduct> productOf(const Program& program, const Nest& nest, co
     product->packed = true;
     return product;
   }
-  if (product->column >= 0 && uniformStep(nest, *product)) return product;
+  if (product->column >= 0 && (product->transposed || uniformStep(nest, *product))) return product;
   return std::nullopt;
 }
 
@@ -184,12 +186,14 @@ class ContractionWriter {
       return "rt::Packed<" + type + ", " + columns + ", " + std::to_string(product_.panel) + ">{" +
              names_.buffer(product_.rightBuffer) + offset + "}";
     }
-    const Dim step = *uniformStep(nest_, product_);
     const auto part = [&](const Dim& value) {
       return value.isConstant() ? "rt::Fixed<" + value.text() + ">{}" : "std::int64_t(" + dim(value) + ")";
     };
+    if (product_.transposed)
+      return "rt::columns(" + origin(product_.rightBuffer, product_.right) + ", " +
+             part(extentOf(nest_, product_.column)) + ", " + part(stepOf(product_.right, product_.column)) + ")";
     return "rt::rows(" + origin(product_.rightBuffer, product_.right) + ", " +
-           part(extentOf(nest_, product_.column)) + ", " + part(step) + ")";
+           part(extentOf(nest_, product_.column)) + ", " + part(*uniformStep(nest_, product_)) + ")";
   }
 
   void nameRows() {
