@@ -105,7 +105,8 @@ SOFIE_INLINE V from_bits(Bits<V> integer) {
 template <class V>
 SOFIE_INLINE V power_of_two(Bits<V> n) {
   using R = Real<Element<V>>;
-  return bit_cast<V>((n + R::bias) << R::mantissa_bits);
+  using U = Rebind<std::make_unsigned_t<Element<Bits<V>>>, V>;  // what becomes of NaN may be any number
+  return bit_cast<V>((bit_cast<U>(n) + static_cast<Element<U>>(R::bias)) << R::mantissa_bits);
 }
 
 /// x = n ln 2 + r with |r| <= ln(2) / 2, and exp(r) - 1.
