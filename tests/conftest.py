@@ -10,7 +10,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="rewrite the generated code in tests/golden")
+    parser.addoption("--update-golden", action="store_true", help="rewrite the text in tests/golden")
 
 
 @pytest.fixture(autouse=True, scope="session")

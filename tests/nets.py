@@ -1,8 +1,9 @@
-"""Small networks of many kinds, for tests of generated code; their constants are the same on every machine."""
+"""Small networks of many kinds, for tests of generated code; their constants are exact."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -33,14 +34,14 @@ def net(
     """A model whose nodes carry names, as those of exporters do."""
     for i, each in enumerate(nodes):
         each.name = each.name or f"/{name}/{each.op_type}_{i}"
-    return support.model(nodes, inputs, outputs, constants, opset=18, name=name)
+    return support.model(nodes, inputs, outputs, constants, opset=20, name=name)
 
 
 def mlp(batch: int | str = 1, dtype: str = "float32", name: str = "mlp") -> onnx.ModelProto:
     """Three layers, 7-16-8-1."""
     sizes = (7, 16, 8, 1)
     nodes, constants, last = [], {}, "features"
-    for i, (rows, columns) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (rows, columns) in enumerate(pairwise(sizes)):
         constants[f"w{i}"] = constant(rows, columns, dtype=dtype, seed=i)
         constants[f"b{i}"] = constant(columns, dtype=dtype, seed=i + 10)
         nodes.append(node("Gemm", [last, f"w{i}", f"b{i}"], [f"h{i}"]))

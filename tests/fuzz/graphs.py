@@ -25,7 +25,7 @@ class Value:
     Attributes
     ----------
     exact : bool
-        Whether it is computed without rounding, so that a comparison or a rounding of it is no matter of luck.
+        Whether it is computed without rounding, so that comparing or rounding it is no matter of luck.
     bound : float
         No element is larger in magnitude.
     """

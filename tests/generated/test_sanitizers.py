@@ -13,15 +13,20 @@ from generated import workshop
 import pysofie
 
 
+def library_of(name: str) -> str:
+    return subprocess.check_output(["g++", f"-print-file-name={name}"], text=True).strip()
+
+
 def test_no_access_goes_astray(tmp_path):
     models = [pysofie.load(make()) for make in nets.ALL.values()]
     workshop.sessions(models, tmp_path, "-O1", *native.SANITIZERS, load=False)
-    runtime = subprocess.check_output(["g++", "-print-file-name=libasan.so"], text=True).strip()
+    # The sanitizer looks for the functions of libstdc++ when it starts, before Python has loaded them.
+    preloaded = [library_of("libasan.so"), library_of("libstdc++.so.6")]
     done = subprocess.run(
         [sys.executable, str(workshop.HERE / "watched.py"), str(tmp_path)],
         env={
             **os.environ,
-            "LD_PRELOAD": runtime,
+            "LD_PRELOAD": " ".join(preloaded),
             "ASAN_OPTIONS": "detect_leaks=0",  # Python keeps some memory to its end
             "PYTHONMALLOC": "malloc",
             "PYTHONPATH": str(workshop.HERE.parent),

@@ -23,7 +23,7 @@ MODELS = ("mlp", "dynamic_mlp", "conv", "mixed_outputs")
 def own_text(header: Path) -> str:
     """What belongs to the model: the runtime headers before it have tests of their own."""
     text = header.read_text()
-    return text[text.index("namespace TMVA_SOFIE_") :]
+    return text[text.index("namespace TMVA_SOFIE_") : text.rindex("#elif")]
 
 
 @pytest.mark.parametrize("target", TARGETS)
