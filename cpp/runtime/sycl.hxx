@@ -160,10 +160,16 @@ class Queue {
   void multiply(const Extents& e, const MatrixProduct<T>& p) {
     using oneapi::mkl::transpose;
     const auto flip = [](bool transposed) { return transposed ? transpose::trans : transpose::nontrans; };
-    oneapi::mkl::blas::row_major::gemm_batch(queue_, flip(p.transpose_left), flip(p.transpose_right), e.rows,
-                                             e.columns, e.depth, T(1), p.left, p.leading_left, p.stride_left,
-                                             p.right, p.leading_right, p.stride_right, T(0), p.result,
-                                             p.leading_result, p.stride_result, e.batch);
+    const transpose left = flip(p.transpose_left), right = flip(p.transpose_right);
+    if (e.batch == 1)  // the strides of a batch of one need not be valid
+      oneapi::mkl::blas::row_major::gemm(queue_, left, right, e.rows, e.columns, e.depth, T(1), p.left,
+                                         p.leading_left, p.right, p.leading_right, T(0), p.result,
+                                         p.leading_result);
+    else
+      oneapi::mkl::blas::row_major::gemm_batch(queue_, left, right, e.rows, e.columns, e.depth, T(1), p.left,
+                                               p.leading_left, p.stride_left, p.right, p.leading_right,
+                                               p.stride_right, T(0), p.result, p.leading_result,
+                                               p.stride_result, e.batch);
   }
 #endif
 

@@ -1,7 +1,8 @@
 """Compiling generated alpaka code to a shared library.
 
 alpaka is a header library that comes with an experiment's software; `PYSOFIE_ALPAKA_INCLUDE` says where,
-and `PYSOFIE_ALPAKA_BACKEND` for which accelerator to compile.
+and `PYSOFIE_ALPAKA_BACKEND` for which accelerator to compile. On a GPU large matrix products go to cuBLAS or
+rocBLAS, which must then be installed; ``PYSOFIE_ALPAKA_BLAS=0`` does without.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Backend:
     definition: str
     compilers: tuple[str, ...] = ("g++", "clang++", "c++")
     options: tuple[str, ...] = ("-fPIC",)
+    library: tuple[str, ...] = ()  #: the macro for large matrix products, and the library
 
     def defines(self) -> list[str]:
         return [f"-DSOFIE_ALPAKA_TAG=alpaka::{self.tag}", f"-D{self.definition}"]
@@ -43,8 +45,15 @@ BACKENDS = {
         "ALPAKA_ACC_GPU_CUDA_ENABLED",
         ("nvcc",),
         ("-x", "cu", "--expt-relaxed-constexpr", "--extended-lambda", "-Xcompiler=-fPIC"),
+        ("-DSOFIE_ALPAKA_CUBLAS", "-lcublas"),
     ),
-    "GpuHip": Backend("TagGpuHipRt", "ALPAKA_ACC_GPU_HIP_ENABLED", ("hipcc",), ("-fPIC",)),
+    "GpuHip": Backend(
+        "TagGpuHipRt",
+        "ALPAKA_ACC_GPU_HIP_ENABLED",
+        ("hipcc",),
+        ("-fPIC",),
+        ("-DSOFIE_ALPAKA_ROCBLAS", "-lrocblas"),
+    ),
 }
 
 
@@ -119,4 +128,8 @@ def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:
     CompileError
         If alpaka or the accelerator's compiler is missing, or the compiler refuses the source.
     """
-    run([*command(backend()), *options, str(source), "-o", str(output)], source)
+    chosen = backend()
+    library = chosen.library if os.environ.get("PYSOFIE_ALPAKA_BLAS", "1") != "0" else ()
+    if "-c" in options:
+        library = library[:1]
+    run([*command(chosen), *options, str(source), "-o", str(output), *library], source)

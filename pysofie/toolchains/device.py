@@ -12,8 +12,14 @@ from pysofie.toolchains import host
 
 # What each of them looks at; PATH decides where no variable does.
 _VARIABLES = {
-    "sycl": ("SYCL_CXX", "PYSOFIE_SYCL_ROOT", "CXX", "PATH"),
-    "alpaka": ("ALPAKA_CXX", "PYSOFIE_ALPAKA_INCLUDE", "PYSOFIE_ALPAKA_BACKEND", "PATH"),
+    "sycl": ("SYCL_CXX", "PYSOFIE_SYCL_ROOT", "MKLROOT", "CXX", "PATH"),
+    "alpaka": (
+        "ALPAKA_CXX",
+        "PYSOFIE_ALPAKA_INCLUDE",
+        "PYSOFIE_ALPAKA_BACKEND",
+        "PYSOFIE_ALPAKA_BLAS",
+        "PATH",
+    ),
 }
 
 

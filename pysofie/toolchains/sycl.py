@@ -59,7 +59,8 @@ def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:
 
     A SYCL compiler is used where there is one. Without, and only if the environment variable
     `PYSOFIE_SYCL_ROOT` names an environment with the wheels of ``pysofie[sycl]``, the host compiler and
-    those wheels are (see `pysofie.toolchains.sycl_wheels`).
+    those wheels are (see `pysofie.toolchains.sycl_wheels`). Large matrix products go to oneMKL where it is
+    there: its wheels, or what `MKLROOT` says beside Intel's compiler.
 
     Parameters
     ----------
@@ -75,6 +76,8 @@ def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:
     """
     command = compiler()
     if command is not None:
+        if "MKLROOT" in os.environ and Path(command[0]).name == "icpx":
+            options = ["-DSOFIE_SYCL_MKL", "-DMKL_ILP64", "-qmkl=parallel", *options]
         run([*command, "-std=c++17", "-O2", *options, str(source), "-o", str(output)], source)
         return
     root = os.environ.get("PYSOFIE_SYCL_ROOT")

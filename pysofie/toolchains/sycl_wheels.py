@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from pysofie import cache
 from pysofie.errors import CompileError
 from pysofie.toolchains.host import find, run
 
@@ -77,48 +78,45 @@ def build(root: Path, source: Path, output: Path, options: Sequence[str]) -> Non
     host = [*compiler, "-std=c++17", "-fPIC", "-DSYCL_DISABLE_FSYCL_SYCLHPP_WARNING"]
     host += ["-isystem", str(root / "include")]
     link = [f"-L{root}/lib", f"-Wl,--disable-new-dtags,-rpath,{root}/lib", "-lsycl"]
+    tools = _tools(root, host, link)
     link += ["-Wl,--no-as-needed", *(f"-l:{name}" for name in _NEEDED_BY_DRIVERS)]
-    vendors = _vendors(root)
+    defines, libraries = _mkl(root)
+    options = [*defines, *options]
+    libraries += [option for option in options if option.startswith(("-L", "-l", "-Wl", "-shared"))]
     with tempfile.TemporaryDirectory(prefix="pysofie-sycl-") as name:
         work = Path(name)
         integration = work / "integration.h"
-        environment = [f"OCL_ICD_VENDORS={vendors}", "SYCL_DUMP_IMAGES=1", "SYCL_CACHE_PERSISTENT=0"]
-        device = ["env", *environment, *_device_compiler(root, host, link), str(source)]
+        environment = [f"OCL_ICD_VENDORS={tools}", "SYCL_DUMP_IMAGES=1", "SYCL_CACHE_PERSISTENT=0"]
+        device = ["env", *environment, str(tools / "device_compiler"), str(source)]
         run([*device, *_device_options(root, source, options, integration)], integration)
         wrapper = work / "wrapper.cpp"
-        wrapper.write_text(_wrapper_source(sorted(work.glob("*.spv")), vendors))
+        wrapper.write_text(_wrapper_source(sorted(work.glob("*.spv")), tools))
         host += [option for option in options if option != "-shared"] + ["-c", "-o"]
         run([*host, "host.o", "-include", str(integration), str(source)], wrapper)
         run([*host, "wrapper.o", str(wrapper)], wrapper)
-        libraries = [option for option in options if option.startswith(("-L", "-l", "-Wl", "-shared"))]
         run([*compiler, "host.o", "wrapper.o", "-o", str(output), *libraries, *link], wrapper)
 
 
-def _state(root: Path) -> Path:
-    """A folder beside the wheels for the two files that they lack."""
-    folder = root / "share" / "pysofie"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _tools(root: Path, host: Sequence[str], link: Sequence[str]) -> Path:
+    """The folder with the two files that the wheels lack, made once.
 
-
-def _vendors(root: Path) -> Path:
-    """The folder that tells the OpenCL loader where the wheels' CPU driver is."""
-    folder = _state(root) / "vendors"
-    folder.mkdir(exist_ok=True)
-    (folder / "intel.icd").write_text(f"{root}/lib/libintelocl.so\n")
-    return folder
-
-
-def _device_compiler(root: Path, host: Sequence[str], link: Sequence[str]) -> list[str]:
-    """The device pass, compiled once per environment."""
+    They are the device compiler as a program, and the file by which the OpenCL loader finds the CPU's driver.
+    """
     source = Path(__file__).with_name("sycl_device.cpp")
-    program = _state(root) / f"sycl_device-{source.stat().st_mtime_ns}"
-    if not program.exists():
-        with tempfile.TemporaryDirectory(dir=program.parent) as name:
-            built = Path(name) / "program"
-            run([*host, "-O1", str(source), "-o", str(built), *link], built)
-            built.replace(program)
-    return [str(program)]
+
+    def make(folder: Path) -> None:
+        (folder / "intel.icd").write_text(f"{root}/lib/libintelocl.so\n")
+        run([*host, "-O1", str(source), "-o", str(folder / "device_compiler"), *link], folder / "source")
+
+    return cache.fetch(cache.key(root, source.read_text(), *host), make)
+
+
+def _mkl(root: Path) -> tuple[list[str], list[str]]:
+    """Options and libraries for oneMKL, if its wheels are there as well."""
+    if not (root / "include" / "oneapi" / "mkl" / "blas.hpp").exists():
+        return [], []
+    libraries = ("mkl_sycl_blas.so.6", "mkl_intel_ilp64.so.3", "mkl_tbb_thread.so.3", "mkl_core.so.3")
+    return ["-DSOFIE_SYCL_MKL", "-DMKL_ILP64"], [f"-l:lib{name}" for name in libraries]
 
 
 def _device_options(root: Path, source: Path, options: Sequence[str], integration: Path) -> list[str]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import support
+from onnx import helper, numpy_helper
 from targets.available import TARGETS, require, require_alpaka
 
 import pysofie
@@ -36,7 +40,7 @@ def test_inline_weights_and_profile(target, tmp_path):
     require(target)
     pysofie.emit(support.mlp(), tmp_path, target=target, weights="inline", profile=True)
     x = [[1.0, 2.0, 3.0], [-1.0, 0.5, 0.25]]
-    expected = support.mlp_reference(support.np.array(x, "float32")).ravel()
+    expected = support.mlp_reference(np.array(x, "float32")).ravel()
     values = ", ".join(f"{value:.9e}f" for row in x for value in row)
     checks = "\n".join(f"  bad += std::fabs(y[{i}] - {v:.9e}f) > 1e-5f;" for i, v in enumerate(expected))
     source = tmp_path / "main.cpp"
@@ -50,26 +54,88 @@ def test_inline_weights_and_profile(target, tmp_path):
     subprocess.run([tmp_path / "main"], check=True)
 
 
-def cuda_or_hip(backend: str, tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compile a model with every kind of kernel for a GPU; nothing runs."""
-    monkeypatch.setenv("PYSOFIE_ALPAKA_BACKEND", backend)
-    pysofie.emit(support.ZOO / "jet_image_cnn.onnx", tmp_path, target="alpaka", name="model")
-    (tmp_path / "model.cpp").write_text('#define PYSOFIE_SHARED_LIBRARY\n#include "model.hxx"\n')
+def transformer() -> onnx.ModelProto:
+    """Products large enough for a library, of all layouts: a dense layer, and attention over 4 heads."""
+    rng = np.random.default_rng(2)
+    constants = {
+        "w": rng.standard_normal((64, 96)).astype("float32") / 8,
+        "b": rng.standard_normal(96).astype("float32"),
+        "shape": np.array([0, 128, 4, 24]),
+        "stack": rng.standard_normal((4, 24, 32)).astype("float32"),
+    }
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("Add", ["h", "b"], ["s"]),
+        helper.make_node("Relu", ["s"], ["r"]),
+        helper.make_node("Reshape", ["r", "shape"], ["heads"]),
+        helper.make_node("Transpose", ["heads"], ["q"], perm=[0, 2, 1, 3]),
+        helper.make_node("Transpose", ["heads"], ["k"], perm=[0, 2, 3, 1]),
+        helper.make_node("MatMul", ["q", "k"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["weights"], axis=-1),
+        helper.make_node("MatMul", ["weights", "q"], ["o"]),
+        helper.make_node("MatMul", ["o", "stack"], ["y"]),
+    ]
+    inputs = [support.floats("x", "batch", 128, 64)]
+    return support.model(
+        nodes, inputs, [support.floats("y", "batch", 4, 128, 32)], constants, name="attention"
+    )
+
+
+def transformer_reference(x: np.ndarray) -> np.ndarray:
+    w = {tensor.name: numpy_helper.to_array(tensor) for tensor in transformer().graph.initializer}
+    heads = np.maximum(x @ w["w"] + w["b"], 0).reshape(-1, 128, 4, 24).transpose(0, 2, 1, 3)
+    scores = heads @ heads.swapaxes(-1, -2)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
+    return weights / weights.sum(-1, keepdims=True) @ heads @ w["stack"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_large_products(target):
+    """With oneMKL under SYCL, where its wheels are installed; with the generated kernel elsewhere."""
+    require(target)
+    x = np.random.default_rng(3).standard_normal((2, 128, 64)).astype("float32") / 4
+    y = pysofie.compile(transformer(), target=target)(x)
+    np.testing.assert_allclose(y, transformer_reference(x), rtol=1e-4, atol=1e-4)
+
+
+def compile_only(tmp_path: Path, options: list[str]) -> str:
+    """Compile code with every kind of kernel for a GPU; nothing runs. Return the functions that it calls."""
+    models = {"image": support.ZOO / "jet_image_cnn.onnx", "attention": transformer()}
+    if not support.ZOO.exists():
+        del models["image"]
+    for name, model in models.items():
+        pysofie.emit(model, tmp_path, target="alpaka", name=name)
+    lines = ["#define PYSOFIE_SHARED_LIBRARY"]
+    for name in models:
+        lines += ["#undef PYSOFIE_GET_MODEL", f"#define PYSOFIE_GET_MODEL {name}", f'#include "{name}.hxx"']
+    (tmp_path / "model.cpp").write_text("\n".join(lines) + "\n")
     alpaka.build(tmp_path / "model.cpp", tmp_path / "model.o", ["-c", *options])
-    assert (tmp_path / "model.o").stat().st_size > 0
+    return subprocess.run(["nm", tmp_path / "model.o"], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.skipif(not support.ZOO.exists(), reason="the model zoo is absent; set PYSOFIE_ZOO to its folder")
+def cublas_headers() -> list[str]:
+    """Where a wheel of cuBLAS keeps its headers; empty without one."""
+    places = importlib.util.find_spec("nvidia")
+    folders = [Path(place) for place in places.submodule_search_locations or []] if places else []
+    return [f"-isystem{path.parent}" for folder in folders for path in folder.glob("*/include/cublas_v2.h")]
+
+
 def test_cuda_compiles(tmp_path, monkeypatch):
     require_alpaka("nvcc")
-    cuda_or_hip("GpuCuda", tmp_path, ["-arch=sm_90", "-Xcompiler=-Wall,-Wextra"], monkeypatch)
+    monkeypatch.setenv("PYSOFIE_ALPAKA_BACKEND", "GpuCuda")
+    blas = cublas_headers()
+    monkeypatch.setenv("PYSOFIE_ALPAKA_BLAS", "1" if blas else "0")
+    calls = compile_only(tmp_path, ["-arch=sm_90", "-Xcompiler=-Wall,-Wextra,-Werror,-Wno-restrict", *blas])
+    assert not blas or "cublasSgemmStridedBatched" in calls
 
 
-@pytest.mark.skipif(not support.ZOO.exists(), reason="the model zoo is absent; set PYSOFIE_ZOO to its folder")
 def test_hip_compiles(tmp_path, monkeypatch):
     require_alpaka("hipcc")
+    monkeypatch.setenv("PYSOFIE_ALPAKA_BACKEND", "GpuHip")
     monkeypatch.setenv("HIP_PLATFORM", "amd")
-    cuda_or_hip("GpuHip", tmp_path, ["--offload-arch=gfx90a", *WARNINGS], monkeypatch)
+    rocblas = f"-I{Path(__file__).parent / 'declarations'}"
+    calls = compile_only(tmp_path, ["--offload-arch=gfx90a", rocblas, *WARNINGS])
+    assert "rocblas_sgemm_strided_batched" in calls
 
 
 def test_missing_sycl_compiler(monkeypatch, tmp_path):

@@ -244,7 +244,8 @@ class Engine {
         outputs + R"(; ++i)
         queue_.copy_to_host(outputs[i], to[i], static_cast<std::size_t>(results[i].bytes));
       return wait();
-    } catch (const std::exception&) {
+    } catch (const std::exception& problem) {
+      std::fprintf(stderr, "pysofie: the device failed: %s\n", problem.what());
       return 2;
     }
   }
