@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from random import Random
 
 import nets
 import numpy as np
@@ -79,9 +80,9 @@ class Graph:
         return nets.net("fuzz", self.nodes, inputs, outputs, self.constants)
 
 
-def array(draw: st.DrawFn, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+def array(dice: Random, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     """Eighths and small whole numbers, of a random but reproducible order."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    rng = np.random.default_rng(dice.randint(0, 2**16))
     if dtype == "bool":
         values = rng.integers(0, 2, shape)
     elif dtype in FLOATS:
@@ -91,12 +92,16 @@ def array(draw: st.DrawFn, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     return np.asarray(values, dtype)
 
 
-def add_input(draw: st.DrawFn, graph: Graph, dtype: str, shape: tuple[int, ...], symbolic: bool) -> Value:
+def add_input(dice: Random, graph: Graph, dtype: str, shape: tuple[int, ...], symbolic: bool) -> Value:
     value = Value(graph.name(), dtype, shape)
-    graph.feeds[value.name] = array(draw, dtype, shape)
-    graph.symbolic[value.name] = [symbolic and draw(st.booleans()) for _ in shape]
+    graph.feeds[value.name] = array(dice, dtype, shape)
+    graph.symbolic[value.name] = [symbolic and flip(dice) for _ in shape]
     graph.values.append(value)
     return value
+
+
+def flip(dice: Random) -> bool:
+    return dice.random() < 0.5
 
 
 SMOOTH = ("Tanh", "Sigmoid", "Erf", "Sin", "Cos", "Softplus", "Softsign", "Atan", "Elu", "Gelu", "Mish")
@@ -104,7 +109,7 @@ EXACT = ("Neg", "Abs", "Relu", "Identity")
 ROUNDING = ("Floor", "Ceil", "Round", "Sign")
 
 
-def unary(draw: st.DrawFn, graph: Graph, x: Value) -> None:
+def unary(dice: Random, graph: Graph, x: Value) -> None:
     if x.dtype == "bool":
         graph.add("Not", [x.name], Value(graph.name(), "bool", x.shape))
         return
@@ -115,85 +120,85 @@ def unary(draw: st.DrawFn, graph: Graph, x: Value) -> None:
             choices.append("Exp")
     if x.dtype in FLOATS and x.exact:
         choices += ROUNDING
-    operator = draw(st.sampled_from(choices))
+    operator = dice.choice(choices)
     exact = x.exact and operator not in (*SMOOTH, "Exp")
     bound = 60.0 if operator == "Exp" else x.bound + 1
     graph.add(operator, [x.name], Value(graph.name(), x.dtype, x.shape, exact, bound))
 
 
-def partner(draw: st.DrawFn, graph: Graph, x: Value, dtype: str | None = None) -> Value:
+def partner(dice: Random, graph: Graph, x: Value, dtype: str | None = None) -> Value:
     """A tensor that broadcasts with x: one that is there, or a new constant."""
     dtype = dtype or x.dtype
     fitting = [v for v in graph.values if v.dtype == dtype and v.shape == x.shape]
-    if fitting and draw(st.booleans()):
-        return draw(st.sampled_from(fitting))
-    shape = tuple(1 if draw(st.booleans()) else n for n in x.shape)[draw(st.integers(0, len(x.shape))) :]
-    return Value(graph.constant(array(draw, dtype, shape), dtype), dtype, shape)
+    if fitting and flip(dice):
+        return dice.choice(fitting)
+    shape = tuple(1 if flip(dice) else n for n in x.shape)[dice.randint(0, len(x.shape)) :]
+    return Value(graph.constant(array(dice, dtype, shape), dtype), dtype, shape)
 
 
-def binary(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    y = partner(draw, graph, x)
+def binary(dice: Random, graph: Graph, x: Value) -> None:
+    y = partner(dice, graph, x)
     names = [x.name, y.name]
-    if draw(st.booleans()):
+    if flip(dice):
         names.reverse()
     exact = x.exact and y.exact
     if x.dtype == "bool":
-        graph.add(draw(st.sampled_from(("And", "Or", "Xor"))), names, Value(graph.name(), "bool", x.shape))
+        graph.add(dice.choice(("And", "Or", "Xor")), names, Value(graph.name(), "bool", x.shape))
         return
     choices = ["Add", "Sub", "Max", "Min"]
     if x.bound * y.bound <= LARGEST:
         choices.append("Mul")
     if exact:
         choices += ["Less", "Equal", "GreaterOrEqual"]
-    operator = draw(st.sampled_from(choices))
+    operator = dice.choice(choices)
     dtype = "bool" if operator in ("Less", "Equal", "GreaterOrEqual") else x.dtype
     bound = x.bound * y.bound if operator == "Mul" else x.bound + y.bound
     graph.add(operator, names, Value(graph.name(), dtype, x.shape, exact, bound))
 
 
-def choose(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    condition, y = partner(draw, graph, x, "bool"), partner(draw, graph, x)
+def choose(dice: Random, graph: Graph, x: Value) -> None:
+    condition, y = partner(dice, graph, x, "bool"), partner(dice, graph, x)
     result = Value(graph.name(), x.dtype, x.shape, x.exact and y.exact, max(x.bound, y.bound))
     graph.add("Where", [condition.name, x.name, y.name], result)
 
 
-def cast(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    dtype = draw(st.sampled_from(DTYPES if x.exact else FLOATS if x.dtype in FLOATS else DTYPES))
+def cast(dice: Random, graph: Graph, x: Value) -> None:
+    dtype = dice.choice(DTYPES if x.exact else FLOATS if x.dtype in FLOATS else DTYPES)
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     graph.add("Cast", [x.name], Value(graph.name(), dtype, x.shape, x.exact, x.bound), to=kind)
 
 
-def transpose(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    order = draw(st.permutations(range(len(x.shape))))
+def transpose(dice: Random, graph: Graph, x: Value) -> None:
+    order = dice.sample(range(len(x.shape)), len(x.shape))
     result = Value(graph.name(), x.dtype, tuple(x.shape[i] for i in order), x.exact, x.bound)
     graph.add("Transpose", [x.name], result, perm=list(order))
 
 
-def flatten(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    axis = draw(st.integers(0, len(x.shape)))
+def flatten(dice: Random, graph: Graph, x: Value) -> None:
+    axis = dice.randint(0, len(x.shape))
     shape = (int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis:])))
     graph.add("Flatten", [x.name], Value(graph.name(), x.dtype, shape, x.exact, x.bound), axis=axis)
 
 
-def unsqueeze(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    axis = draw(st.integers(0, len(x.shape)))
+def unsqueeze(dice: Random, graph: Graph, x: Value) -> None:
+    axis = dice.randint(0, len(x.shape))
     shape = (*x.shape[:axis], 1, *x.shape[axis:])
     graph.add(
         "Unsqueeze", [x.name, graph.constant([axis])], Value(graph.name(), x.dtype, shape, x.exact, x.bound)
     )
 
 
-def take(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    axis = draw(st.integers(0, len(x.shape) - 1))
+def take(dice: Random, graph: Graph, x: Value) -> None:
+    axis = dice.randint(0, len(x.shape) - 1)
     length = x.shape[axis]
-    if draw(st.booleans()) and length > 0:
-        indices = draw(st.lists(st.integers(-length, length - 1), max_size=4))
+    if flip(dice) and length > 0:
+        indices = [dice.randrange(-length, length) for _ in range(dice.randint(0, 4))]
         shape = (*x.shape[:axis], len(indices), *x.shape[axis + 1 :])
         inputs, attributes = [x.name, graph.constant(indices)], {"axis": axis}
         graph.add("Gather", inputs, Value(graph.name(), x.dtype, shape, x.exact, x.bound), **attributes)
         return
-    start, stop = draw(st.integers(-3, 4)), draw(st.integers(-3, 20))
-    step = draw(st.sampled_from((1, 1, 2, -1)))
+    start, stop = dice.randint(-3, 4), dice.randint(-3, 20)
+    step = dice.choice((1, 1, 2, -1))
     count = len(range(length)[slice(*clamped(start, stop, step, length))])
     shape = (*x.shape[:axis], count, *x.shape[axis + 1 :])
     inputs = [x.name, *(graph.constant([n]) for n in (start, stop, axis, step))]
@@ -209,22 +214,22 @@ def clamped(start: int, stop: int, step: int, length: int) -> tuple[int, int | N
     return (max(start, 0) if start >= 0 else 0, None if stop < 0 else stop, step) if start >= 0 else (0, 0, 1)
 
 
-def concat(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    axis = draw(st.integers(0, len(x.shape) - 1))
-    y = draw(st.sampled_from([v for v in graph.values if v.dtype == x.dtype and v.shape == x.shape]))
+def concat(dice: Random, graph: Graph, x: Value) -> None:
+    axis = dice.randint(0, len(x.shape) - 1)
+    y = dice.choice([v for v in graph.values if v.dtype == x.dtype and v.shape == x.shape])
     shape = (*x.shape[:axis], 2 * x.shape[axis], *x.shape[axis + 1 :])
     result = Value(graph.name(), x.dtype, shape, x.exact and y.exact, max(x.bound, y.bound))
     graph.add("Concat", [x.name, y.name], result, axis=axis)
 
 
-def pad(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    pads = draw(st.lists(st.integers(0, 2), min_size=2 * len(x.shape), max_size=2 * len(x.shape)))
+def pad(dice: Random, graph: Graph, x: Value) -> None:
+    pads = [dice.randint(0, 2) for _ in range(2 * len(x.shape))]
     shape = tuple(n + pads[i] + pads[i + len(x.shape)] for i, n in enumerate(x.shape))
     graph.add("Pad", [x.name, graph.constant(pads)], Value(graph.name(), x.dtype, shape, x.exact, x.bound))
 
 
-def reduce(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    axes = sorted(draw(st.sets(st.integers(0, len(x.shape) - 1), min_size=1)))
+def reduce(dice: Random, graph: Graph, x: Value) -> None:
+    axes = sorted(dice.sample(range(len(x.shape)), dice.randint(1, len(x.shape))))
     count = int(np.prod([x.shape[i] for i in axes]))
     choices = ["ReduceSum"] if x.bound * max(count, 1) <= LARGEST else []
     if count > 0:
@@ -232,23 +237,23 @@ def reduce(draw: st.DrawFn, graph: Graph, x: Value) -> None:
         choices += ["ReduceMean"] if x.dtype in FLOATS else []
     if not choices:
         return
-    operator = draw(st.sampled_from(choices))
-    keep = draw(st.booleans())
+    operator = dice.choice(choices)
+    keep = flip(dice)
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape) if keep or i not in axes)
     exact, bound = x.exact and operator != "ReduceMean", x.bound * max(count, 1)
     result = Value(graph.name(), x.dtype, shape, exact, bound)
     graph.add(operator, [x.name, graph.constant(axes)], result, keepdims=int(keep))
 
 
-def softmax(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    operator = draw(st.sampled_from(("Softmax", "LogSoftmax")))
-    axis = draw(st.integers(-len(x.shape), len(x.shape) - 1))
+def softmax(dice: Random, graph: Graph, x: Value) -> None:
+    operator = dice.choice(("Softmax", "LogSoftmax"))
+    axis = dice.randint(-len(x.shape), len(x.shape) - 1)
     graph.add(operator, [x.name], Value(graph.name(), x.dtype, x.shape, False, 2 * x.bound + 5), axis=axis)
 
 
-def matmul(draw: st.DrawFn, graph: Graph, x: Value) -> None:
-    columns = draw(st.sampled_from((1, 3, 8, 19)))
-    weights = graph.constant(array(draw, x.dtype, (x.shape[-1], columns)), x.dtype)
+def matmul(dice: Random, graph: Graph, x: Value) -> None:
+    columns = dice.choice((1, 3, 8, 19))
+    weights = graph.constant(array(dice, x.dtype, (x.shape[-1], columns)), x.dtype)
     bound = x.bound * 2 * max(x.shape[-1], 1)
     if bound <= LARGEST:
         shape = (*x.shape[:-1], columns)
@@ -275,18 +280,25 @@ def applicable(step: object, x: Value) -> bool:
     return step is not concat or int(np.prod(x.shape)) < 2000
 
 
-@st.composite
-def graphs(draw: st.DrawFn) -> Graph:
-    """One or two inputs, and one to eight nodes."""
+def graph_of(seed: int) -> Graph:
+    """One or two inputs, and one to eight nodes.
+
+    Hypothesis chooses the seed and no more: left to itself it prefers what is small, and most graphs would
+    be one node.
+    """
+    dice = Random(seed)
     graph = Graph()
-    symbolic = draw(st.booleans())
-    for _ in range(draw(st.integers(1, 2))):
-        shape = tuple(draw(st.lists(st.sampled_from(SIZES), max_size=3)))
-        add_input(draw, graph, draw(st.sampled_from(("float32", "float32", *DTYPES))), shape, symbolic)
-    for _ in range(draw(st.integers(1, 8))):
-        x = draw(st.sampled_from(graph.values[-3:]))
-        step = draw(st.sampled_from([each for each in STEPS if applicable(each, x)]))
-        step(draw, graph, x)
+    symbolic = flip(dice)
+    for _ in range(dice.randint(1, 2)):
+        shape = tuple(dice.choice(SIZES) for _ in range(dice.randint(0, 3)))
+        add_input(dice, graph, dice.choice(("float32", "float32", *DTYPES)), shape, symbolic)
+    for _ in range(dice.randint(1, 8)):
+        x = dice.choice(graph.values[-3:])
+        step = dice.choice([each for each in STEPS if applicable(each, x)])
+        step(dice, graph, x)
     if not graph.nodes:
-        unary(draw, graph, graph.values[-1])
+        unary(dice, graph, graph.values[-1])
     return graph
+
+
+graphs = st.integers(0, 2**48).map(graph_of)

@@ -35,7 +35,7 @@ def corpus() -> list[tuple[Graph, list[np.ndarray]]]:
     found: list[Graph] = []
 
     @settings(max_examples=DRAWN, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
-    @given(graphs())
+    @given(graphs)
     def collect(graph: Graph) -> None:
         found.append(graph)
 
