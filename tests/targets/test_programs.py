@@ -117,7 +117,8 @@ def cublas_headers() -> list[str]:
     """Where a wheel of cuBLAS keeps its headers; empty without one."""
     places = importlib.util.find_spec("nvidia")
     folders = [Path(place) for place in places.submodule_search_locations or []] if places else []
-    return [f"-isystem{path.parent}" for folder in folders for path in folder.glob("*/include/cublas_v2.h")]
+    headers = [path for folder in folders for path in folder.glob("*/include/cublas_v2.h")]
+    return ["-isystem", str(headers[0].parent)] if headers else []
 
 
 def test_cuda_compiles(tmp_path, monkeypatch):
