@@ -216,6 +216,8 @@ def test_indices_from_data():
         ("Gather", [4], {"axis": 1}, pysofie.ShapeError, "the index 4"),
         ("Split", [[1, 1]], {"axis": 1}, pysofie.ShapeError, "sum of the parts"),
         ("Slice", [[0], [1], [1], [0]], {}, pysofie.ShapeError, "step 0"),
+        ("Slice", [[0], [1], [1], [-(2**63)]], {}, pysofie.ShapeError, "step -9"),
+        ("CumSum", [[]], {}, pysofie.InvalidModelError, "one is expected"),
         ("Pad", [[1, 1]], {}, pysofie.ShapeError, "pads"),
         ("Tile", [[1, 2]], {}, pysofie.ShapeError, "repeats"),
     ],

@@ -183,8 +183,8 @@ void dropout_1(Operator& op) { dropout(op, op.input(0).type); }
 void dropout_10(Operator& op) { dropout(op, DType::Bool); }
 
 void dropout_12(Operator& op) {
-  const bool training = op.has(2) && op.constantOf(2).at<bool>(0);
-  const double ratio = op.has(1) && training ? op.constantOf(1).at<double>(0) : 0.5;
+  const bool training = op.has(2) && literal(op, op.constantOf(2))->integer != 0;
+  const double ratio = op.has(1) && training ? literal(op, op.constantOf(1))->real : 0.5;
   if (training && ratio != 0)
     op.unsupported("it drops elements at random (training_mode is true); export the model for inference");
   dropout(op, DType::Bool);

@@ -44,9 +44,22 @@ void requireFloat(const Operator& op, const Tensor& tensor) {
     op.invalid("its input is of type " + std::string(dtypeName(tensor.type)) + ", but must be floating");
 }
 
+namespace {
+
+void requireOne(const Operator& op, std::size_t count) {
+  if (count != 1) op.invalid("there are " + std::to_string(count) + " elements where one is expected");
+}
+
+}  // namespace
+
+Dim dimOf(const Operator& op, std::size_t i) {
+  const auto dims = op.dimsOf(i);
+  requireOne(op, dims.size());
+  return dims[0];
+}
+
 Expr literal(const Operator& op, const Constant& constant) {
-  if (constant.size() != 1)
-    op.invalid("a constant of " + std::to_string(constant.size()) + " elements must have one");
+  requireOne(op, static_cast<std::size_t>(constant.size()));
   return isFloat(constant.type) ? number(constant.type, constant.at<double>(0))
                                 : integer(constant.type, constant.at<std::int64_t>(0));
 }

@@ -15,6 +15,8 @@ void requireFloat(const Operator& op, const Tensor& tensor);
 
 /// The only element of an input: a literal where it is known, else a load.
 Expr scalarOf(Operator& op, std::size_t i);
+/// The only element of an integer input. \throws InvalidModelError when it has more or none.
+Dim dimOf(const Operator& op, std::size_t i);
 /// A literal of a constant with one element. \throws InvalidModelError when it has more.
 Expr literal(const Operator& op, const Constant& constant);
 

@@ -18,13 +18,15 @@ std::vector<std::int64_t> positions(const Constant& places, std::int64_t size) {
   return result;
 }
 
-/// Step of an arithmetic progression that does not change sign, nullopt for other numbers.
+/// Step of an arithmetic progression of ordinary numbers that does not change sign, nullopt for others.
 std::optional<std::int64_t> progression(const Constant& places) {
   if (places.size() == 0) return std::nullopt;
   const auto at = [&](std::int64_t i) { return places.at<std::int64_t>(i); };
+  for (std::int64_t i = 0; i < places.size(); ++i)
+    if (at(i) != static_cast<std::int32_t>(at(i)) || (at(i) < 0) != (at(0) < 0)) return std::nullopt;
   const std::int64_t step = places.size() == 1 ? 1 : at(1) - at(0);
   for (std::int64_t i = 1; i < places.size(); ++i)
-    if (at(i) - at(i - 1) != step || (at(i) < 0) != (at(0) < 0)) return std::nullopt;
+    if (at(i) - at(i - 1) != step) return std::nullopt;
   return step;
 }
 
@@ -33,7 +35,7 @@ std::optional<Tensor> gatheredView(Operator& op, const Tensor& data, std::size_t
                                    const Constant& places) {
   const auto step = places.shape.size() > 1 ? std::nullopt : progression(places);
   if (!step) return std::nullopt;
-  for (std::int64_t i = 0; i < places.size(); ++i) {
+  for (const std::int64_t i : {std::int64_t(0), places.size() - 1}) {
     const auto place = places.at<std::int64_t>(i);
     op.atLeast(data.dim(axis), place < 0 ? -place : place + 1, "an axis that is indexed");
   }

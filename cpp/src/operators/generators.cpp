@@ -39,16 +39,17 @@ void constantOfShape_9(Operator& op) {
 
 /// Elements of a range of integers.
 Dim count(const Operator& op) {
-  const Dim start = op.dimsOf(0).at(0), limit = op.dimsOf(1).at(0);
-  const std::int64_t step = op.dimsOf(2).at(0).constant();
+  const Dim start = dimOf(op, 0), limit = dimOf(op, 1);
+  const std::int64_t step = dimOf(op, 2).constant();
   if (step == 0) throw ShapeError("a range cannot have step 0");
   return max(0, step > 0 ? ceilDiv(limit - start, step) : ceilDiv(start - limit, -step));
 }
 
+double realOf(const Operator& op, std::size_t i) { return literal(op, op.constantOf(i))->real; }
+
 /// Elements of a range of floats.
 Dim realCount(const Operator& op) {
-  const double start = op.constantOf(0).at<double>(0), limit = op.constantOf(1).at<double>(0);
-  const double elements = std::ceil((limit - start) / op.constantOf(2).at<double>(0));
+  const double elements = std::ceil((realOf(op, 1) - realOf(op, 0)) / realOf(op, 2));
   if (!(elements < 1e15)) throw ShapeError("a range of " + std::to_string(elements) + " elements is absurd");
   return elements > 0 ? static_cast<std::int64_t>(elements) : 0;
 }
@@ -72,7 +73,7 @@ void eyeLike_9(Operator& op) {
 template <Combiner combiner>
 void running_11(Operator& op) {
   const Tensor x = op.input(0);
-  const std::size_t axis = op.axis(op.integersOf(1).at(0), x.rank());
+  const std::size_t axis = op.axis(dimOf(op, 1).constant(), x.rank());
   const bool reverse = op.integer("reverse", 0) != 0, exclusive = op.integer("exclusive", 0) != 0;
   std::vector<Expr> place = indices(x.rank());
   const Expr here = place[axis], along = index(static_cast<int>(x.rank()));

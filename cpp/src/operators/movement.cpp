@@ -100,7 +100,8 @@ bool isFarBefore(const Dim& dim) {
 Tensor sliced(const Operator& op, const Tensor& x, std::size_t axis, const Dim& start, const Dim& end,
               std::int64_t step) {
   const Dim size = x.dim(axis);
-  if (step == 0) throw ShapeError("a slice cannot have step 0");
+  if (step == 0 || step == std::numeric_limits<std::int64_t>::min())
+    throw ShapeError("a slice cannot have step " + std::to_string(step));
   if (step > 0) {
     const Dim begin = isFarBefore(start)   ? Dim(0)
                       : isFarBehind(start) ? size
@@ -170,7 +171,7 @@ Tensor tiled(Operator& op, const Tensor& x, const std::vector<Dim>& repeats) {
 void tile_1(Operator& op) {
   const Tensor x = op.input(0);
   std::vector<Dim> repeats(x.rank(), 1);
-  repeats[op.axis(op.integersOf(2).at(0), x.rank())] = op.dimsOf(1).at(0);
+  repeats[op.axis(dimOf(op, 2).constant(), x.rank())] = dimOf(op, 1);
   op.output(0, tiled(op, x, repeats));
 }
 

@@ -1,4 +1,6 @@
 /// Where, conversions, and the triangles of a matrix.
+#include <cctype>
+
 #include "common.hxx"
 #include "sofie/error.hxx"
 
