@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "common.hxx"
 #include "padding.hxx"
 #include "sofie/error.hxx"
 #include "window.hxx"
@@ -61,6 +62,7 @@ Tensor correlate(Operator& op, const Tensor& x, const Tensor& w, const Shape& po
 std::optional<Tensor> channelBias(Operator& op, const Dim& outputs, std::size_t spatial) {
   if (!op.has(2)) return std::nullopt;
   Tensor bias = op.input(2);
+  requireOneType(op, {op.input(0), bias});
   if (bias.rank() != 1)
     throw ShapeError("the bias must be a vector of " + outputs.text() + " numbers, but has the shape " +
                      text(bias.shape()));
@@ -85,6 +87,7 @@ Dim perGroup(const Dim& channels, std::int64_t groups) {
 /// The kernel's spatial shape. \throws ShapeError when it is not that of the attribute, or of another rank
 /// than the input
 Shape kernelOf(Operator& op, const Tensor& x, const Tensor& w) {
+  requireOneType(op, {x, w});
   const std::size_t rank = spatialRank(x);
   if (w.rank() != x.rank())
     throw ShapeError("input " + text(x.shape()) + " and weights " + text(w.shape()) +
@@ -151,7 +154,7 @@ Phase phaseOf(const Transposed& axis, std::int64_t r) {
   return phase;
 }
 
-std::vector<Transposed> transposedAxes(const Operator& op, const Tensor& x, const Shape& kernel) {
+std::vector<Transposed> transposedAxes(Operator& op, const Tensor& x, const Shape& kernel) {
   const std::size_t rank = kernel.size();
   const auto strides = steps(op, "strides", rank), dilations = steps(op, "dilations", rank);
   const auto extra = op.integers("output_padding", std::vector<std::int64_t>(rank, 0));
@@ -171,9 +174,7 @@ std::vector<Transposed> transposedAxes(const Operator& op, const Tensor& x, cons
       output = given.empty() ? size * strides[i] : Dim(given[i]);
       splitPadding(max(full - output, 0), mode != "SAME_UPPER", before[i], after[i]);
     }
-    if (output.isConstant() && output.constant() < 1)
-      throw ShapeError("the output of the transposed convolution would be empty for the input " +
-                       text(x.shape()));
+    op.atLeast(output, 1, "the output size of spatial axis " + std::to_string(i));
     axes.push_back({strides[i], dilations[i], kernel[i].constant(), size, output, before[i].constant()});
   }
   return axes;

@@ -2,7 +2,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "padding.hxx"
+#include "common.hxx"
 #include "sofie/error.hxx"
 #include "sofie/operator.hxx"
 
@@ -19,6 +19,7 @@ Axes axesFrom(std::size_t first, std::size_t rank) {
 
 Tensor mean(Operator& op, const Tensor& x, const Axes& axes, const Builder::Term& term = {},
             const Builder::Term& epilogue = {}) {
+  requireFloat(op, x);
   Dim count = 1;
   for (const std::size_t axis : axes) count = count * x.dim(axis);
   return op.reduce(x, axes, true, Combiner::Sum, term, [&](const Expr& sum) {
@@ -67,7 +68,7 @@ Tensor perChannel(Operator& op, std::size_t i, const Tensor& like) {
     throw ShapeError("input " + std::to_string(i) + " must be a vector over the channels of " +
                      text(like.shape()) + ", but has the shape " + text(vector.shape()));
   op.agree(vector.dim(0), like.dim(1),
-        "the length of input " + std::to_string(i) + " and the number of channels");
+           "the length of input " + std::to_string(i) + " and the number of channels");
   vector = op.cast(vector, like.type);
   while (vector.rank() + 1 < like.rank()) vector = op.unsqueeze(vector, vector.rank());
   return vector;
@@ -76,6 +77,7 @@ Tensor perChannel(Operator& op, std::size_t i, const Tensor& like) {
 /// x * factor + shift, where factor and shift are small tensors of their own and fold to constants.
 Tensor batchNormalized(Operator& op, const Tensor& x, const Tensor& scale, const Tensor& bias,
                        const Tensor& mean, const Tensor& variance) {
+  requireFloat(op, x);
   const double epsilon = op.real("epsilon", 1e-5f);
   const Tensor factor = op.elementwise(
       {scale, variance}, [&](const std::vector<Expr>& v) { return v[0] * inverseRoot(v[1], epsilon); });
@@ -145,8 +147,10 @@ DType stageType(const Operator& op, const Tensor& x) {
   return stash == 11 ? DType::Float64 : x.type;
 }
 
-std::optional<Tensor> broadcastInput(Operator& op, std::size_t i, const Shape& shape) {
-  return op.has(i) ? std::optional<Tensor>(op.broadcast(op.input(i), shape)) : std::nullopt;
+/// An input of x's type that broadcasts to x.
+Tensor parameter(Operator& op, std::size_t i, const Tensor& x) {
+  requireOneType(op, {x, op.input(i)});
+  return op.broadcast(op.input(i), x.shape());
 }
 
 void layerNormalization_17(Operator& op) {
@@ -155,8 +159,8 @@ void layerNormalization_17(Operator& op) {
   const Standardised parts(op, op.cast(x, stageType(op, x)), axes, op.real("epsilon", 1e-5f));
   std::vector<Tensor> factors{parts.centred, parts.inverseDeviation};
   if (parts.centred.type != x.type) factors = {op.cast(scaled(op, factors, std::nullopt), x.type)};
-  factors.push_back(op.broadcast(op.input(1), x.shape()));
-  op.output(0, scaled(op, factors, broadcastInput(op, 2, x.shape())));
+  factors.push_back(parameter(op, 1, x));
+  op.output(0, scaled(op, factors, op.has(2) ? std::optional<Tensor>(parameter(op, 2, x)) : std::nullopt));
   const DType stash = op.integer("stash_type", 1) == 11 ? DType::Float64 : DType::Float32;
   if (op.wants(1)) op.output(1, op.cast(parts.mean, stash));
   if (op.wants(2)) op.output(2, op.cast(parts.inverseDeviation, stash));
@@ -170,7 +174,7 @@ void rmsNormalization_23(Operator& op) {
       mean(op, stage, axes, square, [&](const Expr& power) { return inverseRoot(power, epsilon); });
   std::vector<Tensor> factors{stage, inverse};
   if (stage.type != x.type) factors = {op.cast(scaled(op, factors, std::nullopt), x.type)};
-  factors.push_back(op.broadcast(op.input(1), x.shape()));
+  factors.push_back(parameter(op, 1, x));
   op.output(0, scaled(op, factors, std::nullopt));
 }
 
@@ -194,7 +198,8 @@ struct Groups {
   void normalise(Operator& op, const Shape& parameters) const {
     Shape grouped{input.dim(0), groups, channels};
     grouped.insert(grouped.end(), input.shape().begin() + 2, input.shape().end());
-    Tensor x = op.reshape(input, grouped);
+    requireOneType(op, {input, op.input(1), op.input(2)});
+    const Tensor x = op.reshape(input, grouped);
     Shape shape = parameters;
     shape.resize(grouped.size() - 1, 1);
     const Standardised parts(op, op.cast(x, stageType(op, x)), axesFrom(2, grouped.size()),
@@ -221,6 +226,7 @@ void groupNormalization_21(Operator& op) {
 /// x / norm, and 0 where the norm is 0.
 void lpNormalization_1(Operator& op) {
   const Tensor x = op.input(0);
+  requireFloat(op, x);
   const Axes axes{op.axis(op.integer("axis", -1), x.rank())};
   const std::int64_t p = op.integer("p", 2);
   if (p != 1 && p != 2) op.unsupported("p = " + std::to_string(p) + "; ONNX defines 1 and 2");
@@ -249,6 +255,7 @@ void meanVarianceNormalization_9(Operator& op) {
 /// x / (bias + alpha / size * sum of the squares of `size` neighbouring channels)^beta
 void lrn_1(Operator& op) {
   const Tensor x = op.input(0);
+  requireFloat(op, x);
   const std::int64_t size = op.attribute<std::int64_t>("size");
   if (x.rank() < 2 || size < 1)
     throw ShapeError("needs a channel axis and a positive size, not " + text(x.shape()));

@@ -2,6 +2,7 @@
 #include <limits>
 #include <numeric>
 
+#include "common.hxx"
 #include "padding.hxx"
 #include "sofie/error.hxx"
 #include "window.hxx"
@@ -15,7 +16,7 @@ struct Pooling {
   Window window;
   Shape axes;
 
-  Pooling(const Operator& op, const Tensor& x)
+  Pooling(Operator& op, const Tensor& x)
       : input(x), window(slidingWindow(op, x, kernelShape(op, spatialRank(x)))), axes{x.dim(0), x.dim(1)} {
     axes.insert(axes.end(), window.output.begin(), window.output.end());
   }
@@ -133,6 +134,7 @@ WindowSizes windowSizes(Operator& op, const Pooling& pool, bool includePadding) 
 }
 
 void averagePool_1(Operator& op) {
+  requireFloat(op, op.input(0));
   const Pooling pool(op, op.input(0));
   const WindowSizes sizes = windowSizes(op, pool, op.integer("count_include_pad", 0) != 0);
   const Expr element = pool.element(number(pool.input.type, 0));
@@ -147,7 +149,8 @@ void averagePool_1(Operator& op) {
 struct Norm {
   double p;
 
-  explicit Norm(const Operator& op) : p(exponent(op)) {
+  explicit Norm(Operator& op) : p(exponent(op)) {
+    requireFloat(op, op.input(0));
     if (!(p > 0)) op.invalid("the attribute 'p' must be positive");
   }
   /// Before opset 2 a real number.
@@ -180,6 +183,7 @@ std::vector<std::size_t> spatialAxes(const Tensor& input) {
 
 void globalAveragePool_1(Operator& op) {
   const Tensor x = op.input(0);
+  requireFloat(op, x);
   const Dim count = product({x.shape().begin() + 2, x.shape().end()});
   op.output(0, op.reduce(x, spatialAxes(x), true, Combiner::Sum, {},
                          [&](const Expr& sum) { return sum / cast(sum.type(), extent(count)); }));
@@ -218,7 +222,10 @@ void maxUnpool_9(Operator& op) {
   if (wanted.size() != x.rank())
     throw ShapeError("output_shape must hold " + std::to_string(x.rank()) + " numbers");
   std::vector<Dim> none(x.rank(), 0), missing;
-  for (std::size_t i = 0; i < x.rank(); ++i) missing.push_back(wanted[i] - inferred[i]);
+  for (std::size_t i = 0; i < x.rank(); ++i) {
+    op.atLeast(wanted[i], inferred[i], "the output_shape of axis " + std::to_string(i));
+    missing.push_back(wanted[i] - inferred[i]);
+  }
   op.output(0, padConstant(op, unpooled, none, missing, number(x.type, 0)));
 }
 

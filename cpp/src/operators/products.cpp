@@ -1,4 +1,4 @@
-#include "padding.hxx"
+#include "common.hxx"
 #include "sofie/error.hxx"
 #include "sofie/operator.hxx"
 
@@ -23,12 +23,14 @@ Tensor matrix(Operator& op, std::size_t i, bool transposed) {
 void gemm_1(Operator& op) {
   const Tensor a = matrix(op, 0, op.integer("transA", 0) != 0);
   const Tensor b = matrix(op, 1, op.integer("transB", 0) != 0);
+  requireOneType(op, {a, b});
   const Dim inner = op.agree(a.dim(1), b.dim(0), "the columns of A and the rows of B");
   const double alpha = op.real("alpha", 1), beta = op.real("beta", 1);
   const Expr m = index(0), n = index(1), k = index(2);
   const Tensor product = op.contraction({a.dim(0), b.dim(1)}, {inner}, load(a, {m, k}), load(b, {k, n}));
   std::vector<Tensor> terms{product};
   if (op.has(2) && beta != 0) terms.push_back(op.broadcast(op.input(2), product.shape()));
+  requireOneType(op, terms);
   if (terms.size() == 1 && alpha == 1) return op.output(0, product);
   op.output(0, op.elementwise(terms, [&](const std::vector<Expr>& x) {
     return x.size() == 1 ? scaled(alpha, x[0]) : scaled(alpha, x[0]) + scaled(beta, x[1]);
@@ -53,11 +55,12 @@ Tensor stacked(Operator& op, const Tensor& tensor, Shape stack) {
 /// NumPy's matmul: a vector on the left is a row, one on the right a column, and neither leaves an axis
 /// behind.
 void matMul_1(Operator& op) {
+  requireOneType(op, {op.input(0), op.input(1)});
   const Shape stack = broadcastShapes({stackOf(op.input(0)), stackOf(op.input(1))});
   const Tensor left = stacked(op, op.input(0), stack), right = stacked(op, op.input(1), stack);
   const bool rows = left.rank() > 1, columns = right.rank() > 1;
   const Dim inner = op.agree(left.shape().back(), right.dim(columns ? right.rank() - 2 : 0),
-                          "the columns of the left and the rows of the right matrix");
+                             "the columns of the left and the rows of the right matrix");
   Shape axes = stack;
   if (rows) axes.push_back(left.dim(left.rank() - 2));
   if (columns) axes.push_back(right.shape().back());

@@ -33,6 +33,12 @@ struct Reduction {
   }
 };
 
+Reduction numbers(Operator& op) {
+  Reduction reduction(op);
+  if (reduction.input.type == DType::Bool) op.invalid("its input is of type bool, but must be of numbers");
+  return reduction;
+}
+
 /// A function of the reals; of integers through float64.
 Builder::Term real(Op function) {
   return [function](const Expr& x) {
@@ -46,7 +52,7 @@ Expr magnitude(const Expr& x) { return isUnsigned(x.type()) ? x : unary(Op::Abs,
 
 template <Combiner combiner>
 void reduce_1(Operator& op) {
-  op.output(0, Reduction(op).combine(op, combiner));
+  op.output(0, numbers(op).combine(op, combiner));
 }
 
 /// Bools may be compared from opset 20 on: false < true.
@@ -57,27 +63,25 @@ void extreme_1(Operator& op) {
 }
 
 void reduceMean_1(Operator& op) {
-  const Reduction reduction(op);
+  const Reduction reduction = numbers(op);
   const Dim count = reduction.count();
   op.output(0, reduction.combine(op, Combiner::Sum, {},
                                  [&](const Expr& sum) { return sum / cast(sum.type(), extent(count)); }));
 }
 
-void reduceSumSquare_1(Operator& op) { op.output(0, Reduction(op).combine(op, Combiner::Sum, square)); }
+void reduceSumSquare_1(Operator& op) { op.output(0, numbers(op).combine(op, Combiner::Sum, square)); }
 
-void reduceL1_1(Operator& op) { op.output(0, Reduction(op).combine(op, Combiner::Sum, magnitude)); }
+void reduceL1_1(Operator& op) { op.output(0, numbers(op).combine(op, Combiner::Sum, magnitude)); }
 
 void reduceL2_1(Operator& op) {
-  op.output(0, Reduction(op).combine(op, Combiner::Sum, square, real(Op::Sqrt)));
+  op.output(0, numbers(op).combine(op, Combiner::Sum, square, real(Op::Sqrt)));
 }
 
-void reduceLogSum_1(Operator& op) {
-  op.output(0, Reduction(op).combine(op, Combiner::Sum, {}, real(Op::Log)));
-}
+void reduceLogSum_1(Operator& op) { op.output(0, numbers(op).combine(op, Combiner::Sum, {}, real(Op::Log))); }
 
 /// log(sum(exp(x - m))) + m with the greatest element m, or 0 where that is infinite and would make a NaN.
 void reduceLogSumExp_1(Operator& op) {
-  Reduction reduction(op);
+  Reduction reduction = numbers(op);
   const DType type = reduction.input.type;
   if (!isFloat(type)) reduction.input = op.cast(reduction.input, DType::Float64);
   const auto finite = [](const Expr& m) { return select(unary(Op::IsInf, m), number(m.type(), 0), m); };
@@ -99,8 +103,7 @@ void argExtreme_1(Operator& op) {
   if (input.rank() == 0) throw ShapeError("the input must have an axis, but is a scalar");
   const std::size_t axis = op.axis(op.integer("axis", 0), input.rank());
   const Dim& size = input.dim(axis);
-  if (size.is(0))
-    throw ShapeError("axis " + std::to_string(axis) + " of " + text(input.shape()) + " is empty");
+  op.atLeast(size, 1, "the size of axis " + std::to_string(axis) + ", of which an element is chosen,");
   const bool last = op.integer("select_last_index", 0) != 0;
   const Dim end = size - 1;
   if (last) input = op.slice(input, axis, end, size, -1);

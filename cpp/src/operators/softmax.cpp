@@ -1,5 +1,6 @@
 #include <numeric>
 
+#include "common.hxx"
 #include "sofie/error.hxx"
 #include "sofie/operator.hxx"
 
@@ -9,6 +10,7 @@ namespace {
 /// Axes over which probabilities sum to one. Up to opset 12 the input is a matrix: the axes from `axis` on
 /// are its rows.
 std::vector<std::size_t> distributionAxes(const Operator& op, const Tensor& x) {
+  requireFloat(op, x);
   const bool flattened = op.opset() < 13;
   const std::int64_t given = op.integer("axis", flattened ? 1 : -1);
   const auto rank = static_cast<std::int64_t>(x.rank());

@@ -65,7 +65,7 @@ Dim positions(const Window& window, std::size_t axis, const Dim& size) {
 
 }  // namespace
 
-Window slidingWindow(const Operator& op, const Tensor& input, const Shape& kernel) {
+Window slidingWindow(Operator& op, const Tensor& input, const Shape& kernel) {
   const std::size_t rank = kernel.size();
   Window window;
   window.kernel = kernel;
@@ -89,10 +89,9 @@ Window slidingWindow(const Operator& op, const Tensor& input, const Shape& kerne
       window.output.push_back(count);
       continue;
     }
+    op.atLeast(size + window.before[axis] + window.after[axis], window.reach(axis),
+               "the padded size of spatial axis " + std::to_string(axis) + ", over which a kernel slides,");
     window.output.push_back(positions(window, axis, size));
-    if (window.output.back().isConstant() && window.output.back().constant() < 1)
-      throw ShapeError("the kernel " + text(kernel) + " does not fit into the padded input " +
-                       text(input.shape()));
   }
   if (same) window.ceil = false;
   return window;

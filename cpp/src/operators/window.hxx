@@ -18,8 +18,9 @@ struct Window {
 };
 
 /// Reads the attributes that convolutions and poolings share: strides, dilations, pads, auto_pad, ceil_mode.
-/// \throws ShapeError when the kernel does not fit into the padded input
-Window slidingWindow(const Operator& op, const Tensor& input, const Shape& kernel);
+/// \throws ShapeError when the kernel does not fit into the padded input; symbolic sizes are checked when a
+/// session is prepared
+Window slidingWindow(Operator& op, const Tensor& input, const Shape& kernel);
 
 /// strides or dilations: one positive number per spatial axis, by default ones.
 std::vector<std::int64_t> steps(const Operator& op, const std::string& name, std::size_t rank);
