@@ -116,6 +116,8 @@ Expr accumulator(DType type) { return make(leaf(Op::Accumulator, type)); }
 
 Expr cast(DType type, const Expr& value) {
   if (value.type() == type) return value;
+  const bool isCount = value->op == Op::Constant && value.type() == DType::Int64;
+  if (isCount && isFloat(type)) return number(type, static_cast<double>(value->integer));
   ExprNode node = leaf(Op::Cast, type);
   node.args = {value};
   return make(std::move(node));

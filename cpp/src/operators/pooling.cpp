@@ -138,11 +138,16 @@ void averagePool_1(Operator& op) {
   const Pooling pool(op, op.input(0));
   const WindowSizes sizes = windowSizes(op, pool, op.integer("count_include_pad", 0) != 0);
   const Expr element = pool.element(number(pool.input.type, 0));
-  Tensor mean = pool.reduce(op, Combiner::Sum, element,
-                            [&](const Expr& sum) { return sum / cast(sum.type(), extent(sizes.common)); });
-  for (const Tensor& count : sizes.perAxis)
-    mean = op.elementwise({mean, count}, [](const std::vector<Expr>& v) { return v[0] / v[1]; });
-  op.output(0, mean);
+  const auto overCommon = [&](const Expr& sum) { return sum / cast(sum.type(), extent(sizes.common)); };
+  const Builder::Term epilogue = sizes.common.is(1) ? Builder::Term() : overCommon;
+  std::vector<Tensor> parts{pool.reduce(op, Combiner::Sum, element, epilogue)};
+  if (sizes.perAxis.empty()) return op.output(0, parts[0]);
+  parts.insert(parts.end(), sizes.perAxis.begin(), sizes.perAxis.end());
+  op.output(0, op.elementwise(parts, [](const std::vector<Expr>& v) {
+    const Expr count =
+        std::accumulate(v.begin() + 2, v.end(), v[1], [](const Expr& a, const Expr& b) { return a * b; });
+    return v[0] / count;
+  }));
 }
 
 /// The p-norm of what is summed: its terms and the root of their sum.
