@@ -3,6 +3,7 @@
 #ifndef SOFIE_RUNTIME_DIMS_HXX
 #define SOFIE_RUNTIME_DIMS_HXX
 
+#include <cmath>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -18,11 +19,25 @@ inline void check_dim(const char* name, std::int64_t value, std::int64_t low, st
                               std::to_string(high));
 }
 
+/// @name The functions of symbolic dimensions, on sizes that may exceed 64 bits
+/// @{
+inline double floordiv(double a, double b) { return b == 0 ? 0 : std::floor(a / b); }
+inline double floormod(double a, double b) { return a - b * floordiv(a, b); }
+inline double min(double a, double b) { return a < b ? a : b; }
+inline double max(double a, double b) { return a > b ? a : b; }
+/// @}
+
+/// \throws std::invalid_argument when a tensor would be larger than any memory
+inline void check_bytes(double bytes) {
+  if (bytes <= 0x1p46) return;
+  throw std::invalid_argument("the dimensions ask for a tensor of " + std::to_string(bytes) + " bytes");
+}
+
 /// \throws std::invalid_argument when two sizes that the model needs equal differ
 inline void check_equal(const char* what, std::int64_t left, std::int64_t right) {
   if (left == right) return;
-  throw std::invalid_argument(std::string(what) + " must be equal, but are " + std::to_string(left) + " and " +
-                              std::to_string(right));
+  throw std::invalid_argument(std::string(what) + " must be equal, but are " + std::to_string(left) +
+                              " and " + std::to_string(right));
 }
 
 /// \throws std::invalid_argument when a size is smaller than the model needs

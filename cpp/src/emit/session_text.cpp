@@ -1,6 +1,7 @@
 #include "emit/session_text.hxx"
 
 #include <algorithm>
+#include <set>
 
 #include "emit/names.hxx"
 
@@ -90,6 +91,22 @@ Bounds boundsOf(const Model& model, const std::string& symbol) {
   return bounds;
 }
 
+/// The sizes of all tensors that depend on symbols, as floating-point expressions, which cannot overflow.
+std::set<std::string> tensorBytes(const Model& model) {
+  std::set<std::string> result;
+  const auto add = [&](const Dim& bytes) {
+    if (bytes.isConstant()) return;
+    result.insert(bytes.text([&](const std::string& symbol) {
+      return "static_cast<double>(" + dimText(model, Dim::symbol(symbol)) + ")";
+    }));
+  };
+  for (const Slot& slot : model.plan.slots) add(slot.bytes);
+  for (const auto* list : {&model.program.inputs, &model.program.outputs})
+    for (const int id : *list)
+      add(product(model.buffer(id).shape) * static_cast<std::int64_t>(sizeOf(model.buffer(id).type)));
+  return result;
+}
+
 /// Refuses sizes that the model was not compiled for.
 std::string checkDimsText(const Model& model) {
   std::string checks;
@@ -99,6 +116,7 @@ std::string checkDimsText(const Model& model) {
     checks += "  check_dim(" + cppString(name) + ", dims." + model.symbolNames[i] + ", " +
               std::to_string(bounds.low) + ", " + std::to_string(bounds.high) + ");\n";
   }
+  for (const std::string& bytes : tensorBytes(model)) checks += "  rt::check_bytes(" + bytes + ");\n";
   for (const Requirement& requirement : model.program.requirements) {
     const bool isEqual = requirement.relation == Requirement::Relation::Equal;
     const std::string check = std::string(isEqual ? "  rt::check_equal(" : "  rt::check_least(") +
