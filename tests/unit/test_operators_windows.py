@@ -107,3 +107,21 @@ def test_transposed_convolutions(rank, n, size, seed):
 @given(n=batches, size=lengths, seed=seeds)
 def test_poolings(rank, n, size, seed):
     poolings(rank).check(draw(rank, n, size, seed))
+
+
+@functools.cache
+def convolutions_of_doubles() -> Comparison:
+    nodes = Nodes({"x": ("float64", SHAPES[2])}, opset=17, seed=30)
+    weights = functools.partial(nodes.weights, dtype="float64")
+    nodes.add("Conv", ["x", weights(3, 4, 3, 3), weights(3)], pads=[1, 1, 1, 1])
+    nodes.add("Conv", ["x", weights(4, 1, 2, 3)], group=4, strides=[2, 1])
+    nodes.add("ConvTranspose", ["x", weights(4, 2, 3, 3)], strides=[2, 2], pads=[1, 1, 1, 1])
+    # onnxruntime convolves float32 only
+    return nodes.compile("onnx")
+
+
+@settings(max_examples=5, deadline=None)
+@given(n=batches, size=lengths, seed=seeds)
+def test_convolutions_of_doubles(n, size, seed):
+    x = draw(2, n, size, seed)["x"].astype(np.float64)
+    convolutions_of_doubles().check({"x": x})
