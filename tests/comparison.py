@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ from support import model, typed
 
 import pysofie
 
+# The suites of operators run for any target: tests/targets has them do so.
+TARGET = os.environ.get("PYSOFIE_TEST_TARGET", "cpu")
 RTOL = {"float32": 1e-5, "float64": 1e-12}
 ATOL = {"float32": 1e-5, "float64": 1e-12}
 
@@ -95,7 +98,7 @@ class Nodes:
             ).run
         else:
             run = ReferenceEvaluator(proto).run
-        return Comparison(pysofie.compile(proto), functools.partial(run, None), self.labels)
+        return Comparison(pysofie.compile(proto, target=TARGET), functools.partial(run, None), self.labels)
 
 
 class Comparison:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pysofie.errors import CompileError
-from pysofie.toolchains.host import run
+from pysofie.toolchains.host import exports, run
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,8 @@ def command(chosen: Backend) -> list[str]:
 
 def compile_shared(source: Path, library: Path, options: Sequence[str] = ()) -> None:
     """Compile an alpaka source to a shared library; see `build`."""
-    build(source, library, ["-shared", *options])
+    hidden = "-Xcompiler=-fvisibility=hidden" if "nvcc" in backend().compilers else "-fvisibility=hidden"
+    build(source, library, ["-shared", hidden, "-Xlinker", exports(library), *options])
 
 
 def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:

@@ -44,10 +44,18 @@ class Host:
 
     def build(self, source: Path, library: Path) -> None:
         """Compile; see `Toolchain.build`."""
-        exports = library.with_suffix(".map")
-        exports.write_text(_EXPORTS)
-        link = f"-Wl,--version-script={exports}"
+        link = f"-Wl,{exports(library)}"
         run([*self.command, *self.flags, str(source), link, "-o", str(library)], source)
+
+
+def exports(library: Path) -> str:
+    """The linker's option that hides all of a library but the tables of its models.
+
+    Else two models of one name would share what C++ has once in a process: templates and inline functions.
+    """
+    script = library.with_suffix(".map")
+    script.write_text(_EXPORTS)
+    return f"--version-script={script}"
 
 
 def find(compiler: str | None = None) -> Host:

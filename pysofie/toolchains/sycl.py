@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pysofie.errors import CompileError
 from pysofie.toolchains import sycl_wheels
-from pysofie.toolchains.host import run
+from pysofie.toolchains.host import exports, run
 
 #: SYCL compilers in order of preference, with what makes them translate SYCL and keep NaN and infinity.
 COMPILERS = {
@@ -51,7 +51,8 @@ def _translates(command: Sequence[str]) -> bool:
 
 def compile_shared(source: Path, library: Path, options: Sequence[str] = ()) -> None:
     """Compile a SYCL source to a shared library; see `build`."""
-    build(source, library, ["-fPIC", "-shared", "-fvisibility=hidden", *options])
+    hidden = ["-fvisibility=hidden", f"-Wl,{exports(library)}"]
+    build(source, library, ["-fPIC", "-shared", *hidden, *options])
 
 
 def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "../../runtime/weights.hxx"
 #include "emit/device_kernel.hxx"
 #include "emit/interface.hxx"
 #include "emit/names.hxx"
@@ -38,7 +39,7 @@ class EngineWriter {
     for (std::size_t k = 0; k < model_.program.kernels.size(); ++k) launches += profiled(k);
     std::string pointers;
     for (const int buffer : used_) pointers += pointerText(buffer);
-    return functors_ + engineText(pointers + launches);
+    return namedApart(functors_) + engineText(pointers + launches);
   }
 
  private:
@@ -49,6 +50,15 @@ class EngineWriter {
   std::string functors_;
   std::set<std::string> routineHeaders_;
   int functorCount_ = 0;
+
+  /// Kernels in a namespace named by their text: a device's runtime knows kernels by name, and a process may
+  /// hold different models of the same name.
+  static std::string namedApart(const std::string& functors) {
+    const auto hash = sofie_runtime::weights_checksum(reinterpret_cast<const unsigned char*>(functors.data()),
+                                                      functors.size());
+    const std::string name = "kernels_" + std::to_string(hash);
+    return "inline namespace " + name + " {\n\n" + functors + "}  // namespace " + name + "\n\n";
+  }
 
   static std::string pointerName(int buffer) { return "b" + std::to_string(buffer); }
 
