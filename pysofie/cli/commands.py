@@ -88,8 +88,21 @@ def _print_model(loaded: Model) -> None:
         op = f"{node['domain']}.{node['op']}" if node["domain"] else node["op"]
         table.add_row(*map(escape, (op, node["name"], outputs)))
     _console.print(table)
-    for key, value in _core.Program(loaded.graph, []).statistics().items():
-        _console.print(f"{key}: {value}", highlight=False, markup=False)
+    for line in _cost(_core.Program(loaded.graph, []).statistics()):
+        _console.print(line, highlight=False, markup=False)
+
+
+def _cost(statistics: dict[str, Any]) -> list[str]:
+    """What a run costs, for people."""
+    arena = "placed when a session is prepared, for sizes have no upper bound"
+    if statistics["arena_is_static"]:
+        arena = f"{statistics['arena_bytes']:,} bytes; no plan needs less than {statistics['arena_lower_bound']:,}"
+    return [
+        f"kernels:    {statistics['kernels']}",
+        f"weights:    {statistics['weight_bytes']:,} bytes",
+        f"arena:      {arena}",
+        f"operations: {statistics['operations']}",
+    ]
 
 
 @main.command()
