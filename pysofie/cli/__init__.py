@@ -24,7 +24,7 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="pysofie")
 def main() -> None:
-    r"""Compile trained networks (ONNX) to C++ and run them.
+    """Compile trained networks (ONNX) to C++ and run them.
 
     \b
     Examples:

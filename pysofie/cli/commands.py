@@ -56,7 +56,7 @@ _dims = click.option(
 @click.option("--operators", is_flag=True, help="List the operators that can be compiled.")
 @_dims
 def info(model: Path | None, operators: bool, dims: dict[str, Any]) -> None:
-    r"""Show the inputs, outputs, nodes and cost of a model, or what operators there are.
+    """Show the inputs, outputs, nodes and cost of a model, or what operators there are.
 
     \b
     Examples:
@@ -96,7 +96,8 @@ def _cost(statistics: dict[str, Any]) -> list[str]:
     """What a run costs, for people."""
     arena = "placed when a session is prepared, for sizes have no upper bound"
     if statistics["arena_is_static"]:
-        arena = f"{statistics['arena_bytes']:,} bytes; no plan needs less than {statistics['arena_lower_bound']:,}"
+        least = statistics["arena_lower_bound"]
+        arena = f"{statistics['arena_bytes']:,} bytes; no plan needs less than {least:,}"
     return [
         f"kernels:    {statistics['kernels']}",
         f"weights:    {statistics['weight_bytes']:,} bytes",
@@ -109,7 +110,7 @@ def _cost(statistics: dict[str, Any]) -> list[str]:
 @_model
 @_dims
 def check(model: Path, dims: dict[str, Any]) -> None:
-    r"""Say whether a model can be compiled; if not, list everything that stands against it.
+    """Say whether a model can be compiled; if not, list everything that stands against it.
 
     \b
     Example:
@@ -142,7 +143,7 @@ def emit(
     name: str | None,
     dims: dict[str, Any],
 ) -> None:
-    r"""Write the C++ code of a model.
+    """Write the C++ code of a model.
 
     \b
     Examples:
@@ -181,7 +182,7 @@ def run(
     target: str,
     dims: dict[str, Any],
 ) -> None:
-    r"""Compile a model and run it on arrays from files.
+    """Compile a model and run it on arrays from files.
 
     INPUTS are a .npz file with one array per input, or NAME=FILE.npy for each; without any, random numbers
     are taken and every symbol is 1.
@@ -227,7 +228,7 @@ def run(
 def verify(
     model: Path, sizes: tuple[int, ...], seed: int, tolerance: float | None, target: str, dims: dict[str, Any]
 ) -> None:
-    r"""Compare a compiled model with onnxruntime on random inputs.
+    """Compare a compiled model with onnxruntime on random inputs.
 
     \b
     Example:
@@ -245,7 +246,7 @@ def verify(
 @click.option("--cmake", "what", flag_value="lib/cmake/pysofie", help="The folder for pysofie_DIR.")
 @click.option("--include", "what", flag_value="include", help="The folder of the C++ headers.")
 def config(what: str | None) -> None:
-    r"""Print where the C++ side of this installation lies.
+    """Print where the C++ side of this installation lies.
 
     \b
     Example:

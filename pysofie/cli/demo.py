@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     "-j", "--threads", type=click.IntRange(min=0), default=0, help="0, the default, takes all processors."
 )
 def demo(output: Path, threads: int) -> None:
-    r"""Score ROOT's Higgs sample in RDataFrames and compare with onnxruntime.
+    """Score ROOT's Higgs sample in RDataFrames and compare with onnxruntime.
 
     It prints events per second, the area under the ROC curve and the largest difference from onnxruntime, and
     writes a picture. It needs ROOT, onnxruntime and matplotlib (pip install 'pysofie[demo]'), and no network.

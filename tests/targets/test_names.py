@@ -1,4 +1,4 @@
-"""Models of one name in one process: libraries keep to themselves, and kernels do not answer for each other."""
+"""Models of one name in one process: no library or kernel answers for another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pysofie
 
 
 def scaled(factor: float):
-    """x * factor + factor, always under the same name."""
+    """Scale and shift, always under the same name."""
     nodes = [helper.make_node("Mul", ["x", "f"], ["p"]), helper.make_node("Add", ["p", "f"], ["y"])]
     inputs, outputs = [support.floats("x", "n")], [support.floats("y", "n")]
     return support.model(nodes, inputs, outputs, {"f": np.array([factor], "float32")})

@@ -32,7 +32,7 @@ def test_help(command):
 
 def test_info(net):
     output = call("info", net, "--dim", "batch=1:64")
-    for word in ("net", "batch", "float32", "Gemm", "operations", "arena_bytes"):
+    for word in ("net", "batch", "float32", "Gemm", "operations", "arena"):
         assert word in output
 
 
