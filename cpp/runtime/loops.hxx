@@ -103,18 +103,6 @@ struct Or {
 };
 /// @}
 
-/// @name Whether a candidate replaces the best element so far; the first NaN wins, as in NumPy
-/// @{
-template <class T>
-SOFIE_INLINE bool better_maximum(T candidate, T best) {
-  return candidate > best || (candidate != candidate && best == best);
-}
-template <class T>
-SOFIE_INLINE bool better_minimum(T candidate, T best) {
-  return candidate < best || (candidate != candidate && best == best);
-}
-/// @}
-
 /// Combines term(Lane<V>, i) over i in [0, count); several accumulators hide the latency of the combiner.
 template <class T, class Combine, class Term>
 SOFIE_INLINE T reduce_lanes(std::int64_t count, Combine combine, Term&& term) {

@@ -97,6 +97,18 @@ SOFIE_FN T maximum(T a, T b) {
   return a != a ? a : larger;
 }
 
+/// @name Whether a candidate replaces the best element so far; the first NaN wins, as in NumPy
+/// @{
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool better_maximum(T candidate, T best) {
+  return candidate > best || (candidate != candidate && best == best);
+}
+template <class T, IfScalar<T> = 0>
+SOFIE_FN bool better_minimum(T candidate, T best) {
+  return candidate < best || (candidate != candidate && best == best);
+}
+/// @}
+
 // --- floating point without a library ----------------------------------------------------------------------
 
 template <class T, IfFloat<T> = 0>

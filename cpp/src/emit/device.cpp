@@ -63,7 +63,6 @@ class EngineWriter {
   static std::string pointerName(int buffer) { return "b" + std::to_string(buffer); }
 
   // --- kernels
-  // -------------------------------------------------------------------------------------------------
 
   std::string profiled(std::size_t k) {
     const Kernel& kernel = model_.program.kernels[k];
@@ -129,7 +128,6 @@ class EngineWriter {
   }
 
   // --- where the buffers are
-  // -----------------------------------------------------------------------------------
 
   std::string pointerText(int id) const {
     const Buffer& buffer = model_.buffer(id);
@@ -160,7 +158,6 @@ class EngineWriter {
   }
 
   // --- the engine
-  // ----------------------------------------------------------------------------------------------
 
   std::string fillText() const {
     const std::string size =

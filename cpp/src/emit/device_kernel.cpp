@@ -152,7 +152,6 @@ class KernelWriter {
   }
 
   // --- one work item per element
-  // -------------------------------------------------------------------------------
 
   DeviceKernel writeLoop() {
     std::vector<int> axes(nest_.axes.size());
@@ -229,15 +228,14 @@ class KernelWriter {
     if (!isPosition())
       return indent4 + cpp + " accumulator = " + neutral(type) + ";\n" + open + statements + indent +
              "accumulator = " + combined(type, value) + ";\n" + close;
-    const char* better = nest_.combiner == Combiner::ArgMinimum ? " < best" : " > best";
+    const char* better = nest_.combiner == Combiner::ArgMinimum ? "rt::better_minimum" : "rt::better_maximum";
     return indent4 + cpp + " best = 0;\n" + indent4 + "std::int64_t accumulator = -1;\n" + open + statements +
-           indent + "const " + cpp + " candidate = " + value + ";\n" + indent +
-           "if (accumulator < 0 || candidate" + better + ") {\n" + indent + "  best = candidate;\n" + indent +
+           indent + "const " + cpp + " candidate = " + value + ";\n" + indent + "if (accumulator < 0 || " +
+           better + "(candidate, best)) {\n" + indent + "  best = candidate;\n" + indent +
            "  accumulator = " + (position.empty() ? "0" : position) + ";\n" + indent + "}\n" + close;
   }
 
   // --- tiles of a matrix product
-  // -------------------------------------------------------------------------------
 
   /// Tiles pay from a few rows and columns on; below, one work item per result is as good.
   bool isMatrix(const MatrixForm& form) const {
