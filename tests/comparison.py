@@ -20,7 +20,8 @@ import pysofie
 # The suites of operators run for any target: tests/targets has them do so.
 TARGET = os.environ.get("PYSOFIE_TEST_TARGET", "cpu")
 RTOL = {"float32": 1e-5, "float64": 1e-12}
-ATOL = {"float32": 1e-5, "float64": 1e-12}
+# A device adds one term after the other, where a processor has many partial sums.
+ATOL = {"float32": 1e-5, "float64": 1e-12} if TARGET == "cpu" else {"float32": 1e-4, "float64": 1e-11}
 
 
 def _value(name: str, dtype: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
