@@ -138,8 +138,8 @@ Named statistics(const Program& program) {
   return result;
 }
 
-nb::typed<nb::dict, nb::str, nb::bytes> renderFiles(const Program& program, const std::string& target, const std::string& weights,
-                     bool profile) {
+nb::typed<nb::dict, nb::str, nb::bytes> renderFiles(const Program& program, const std::string& target,
+                                                    const std::string& weights, bool profile) {
   if (weights != "file" && weights != "inline")
     throw sofie::Error("weights must be \"file\" or \"inline\", not \"" + weights + "\"");
   const sofie::RenderOptions options{

@@ -191,7 +191,8 @@ class ContractionWriter {
     };
     if (product_.transposed)
       return "rt::columns(" + origin(product_.rightBuffer, product_.right) + ", " +
-             part(extentOf(nest_, product_.column)) + ", " + part(stepOf(product_.right, product_.column)) + ")";
+             part(extentOf(nest_, product_.column)) + ", " + part(stepOf(product_.right, product_.column)) +
+             ")";
     return "rt::rows(" + origin(product_.rightBuffer, product_.right) + ", " +
            part(extentOf(nest_, product_.column)) + ", " + part(*uniformStep(nest_, product_)) + ")";
   }

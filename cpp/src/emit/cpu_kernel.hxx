@@ -38,9 +38,9 @@ struct CpuProduct {
   std::vector<int> depth;
   Affine left, right;
   int leftBuffer = -1, rightBuffer = -1;
-  bool transposed = false;       ///< the right operand is read in place with its depth contiguous, not its columns
-  bool packed = false;     ///< the right operand lies packed in the weights, one piece per point of batch
-  std::int64_t panel = 0;  ///< granules per panel of the packing
+  bool transposed = false;  ///< the right operand is read in place with its depth contiguous, not its columns
+  bool packed = false;      ///< the right operand lies packed in the weights, one piece per point of batch
+  std::int64_t panel = 0;   ///< granules per panel of the packing
   std::int64_t pieceElements = 0;  ///< elements of one packed piece
 };
 
