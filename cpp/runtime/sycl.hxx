@@ -83,10 +83,7 @@ class Queue {
       const sycl::queue queue = owner.queue_;
       auto* data = sycl::aligned_alloc_device<std::byte>(alignment, std::max(bytes, alignment), queue);
       if (data == nullptr) throw std::bad_alloc();
-      data_ = std::shared_ptr<std::byte>(data, [queue](std::byte* pointer) {
-        const_cast<sycl::queue&>(queue).wait();  // kernels may still use it
-        sycl::free(pointer, queue);
-      });
+      data_ = std::shared_ptr<std::byte>(data, [queue](std::byte* pointer) { sycl::free(pointer, queue); });
     }
     std::byte* data() const { return data_.get(); }
     std::size_t size() const { return bytes_; }

@@ -23,8 +23,6 @@ struct Model {
   std::string weights;  ///< the payload of the weights file
   std::uint64_t checksum = 0;
   bool onDevice = false;  ///< whether kernels run in memory that the host cannot read
-  std::string
-      tag;  ///< what BasicEngine<Tag> and BasicSession<Tag> are instantiated with, if they are templates
 
   bool isDynamic() const { return !program.symbols.empty(); }
   bool isInline() const { return options.weights == WeightStorage::Inline; }
