@@ -51,7 +51,9 @@ def test_every_process_writes_the_same(tmp_path):
     for seed in ("1", "2"):
         folder = tmp_path / seed
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(HERE.parent)}
-        subprocess.run([sys.executable, "-c", EMIT_ALL, str(folder)], env=environment, check=True)
+        subprocess.run(
+            [sys.executable, "-c", EMIT_ALL, str(folder)], cwd=tmp_path, env=environment, check=True
+        )
         files = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.*")}
         written.append(files)
     assert len(written[0]) == 3 * 3 * len(nets.ALL)

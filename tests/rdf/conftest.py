@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -21,11 +22,13 @@ def root() -> ModuleType:
 
 
 @pytest.fixture
-def run_python(root: ModuleType) -> Callable[[str], str]:
-    """Run Python code in a process of its own; its standard output."""
+def run_python(root: ModuleType, tmp_path: Path) -> Callable[[str], str]:
+    """Run Python code in a process of its own, away from the sources; its standard output."""
 
     def run(code: str) -> str:
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

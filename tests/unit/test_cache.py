@@ -59,7 +59,7 @@ def test_a_warm_start_is_fast_and_light(folder, tmp_path):
         "print(time.process_time() - start)\n"
         "assert 'onnx' not in sys.modules and 'rich' not in sys.modules\n"
     )
-    times = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(4)]
+    times = [float(subprocess.check_output([sys.executable, "-c", program], cwd=tmp_path)) for _ in range(4)]
     assert min(times[1:]) < 0.05
 
 
@@ -74,7 +74,11 @@ def test_processes_race(folder, tmp_path):
     )
     runs = [
         subprocess.Popen(
-            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, "-c", program],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(6)
     ]
