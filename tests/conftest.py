@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from pathlib import Path
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Take the wheels of pysofie[sycl] if they were installed beside pytest.
+
+    ROOT brings a libtbb.so.12 too, and a process has one of that name. The newer serves both.
+    """
+    root = Path(sys.prefix)
+    if (root / "include" / "sycl" / "sycl.hpp").exists():
+        os.environ.setdefault("PYSOFIE_SYCL_ROOT", sys.prefix)
+        ctypes.CDLL(str(root / "lib" / "libtbb.so.12"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,10 +31,3 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("cache")
     folder.chmod(0o700)
     os.environ["PYSOFIE_CACHE_DIR"] = str(folder)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _sycl_of_this_environment() -> None:
-    """Take the wheels of pysofie[sycl] if they were installed beside pytest."""
-    if (Path(sys.prefix) / "include" / "sycl" / "sycl.hpp").exists():
-        os.environ.setdefault("PYSOFIE_SYCL_ROOT", sys.prefix)
