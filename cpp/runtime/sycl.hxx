@@ -80,10 +80,13 @@ class Queue {
     Memory() = default;
     Memory(const Queue& owner, std::size_t bytes) : bytes_(bytes) {
       constexpr std::size_t alignment = 64;
-      const sycl::queue queue = owner.queue_;
+      sycl::queue queue = owner.queue_;
       auto* data = sycl::aligned_alloc_device<std::byte>(alignment, std::max(bytes, alignment), queue);
       if (data == nullptr) throw std::bad_alloc();
-      data_ = std::shared_ptr<std::byte>(data, [queue](std::byte* pointer) { sycl::free(pointer, queue); });
+      data_ = std::shared_ptr<std::byte>(data, [queue](std::byte* pointer) mutable {
+        queue.wait();  // kernels may still use it
+        sycl::free(pointer, queue);
+      });
     }
     std::byte* data() const { return data_.get(); }
     std::size_t size() const { return bytes_; }

@@ -54,6 +54,24 @@ def test_inline_weights_and_profile(target, tmp_path):
     subprocess.run([tmp_path / "main"], check=True)
 
 
+def test_two_accelerators_in_one_program(tmp_path):
+    """One header, instantiated with the tags of two accelerators."""
+    require_alpaka()
+    pysofie.emit(support.mlp(), tmp_path, target="alpaka")
+    source = tmp_path / "main.cpp"
+    source.write_text(
+        '#include "mlp.hxx"\n#include <cmath>\n'
+        "int main() {\n"
+        '  TMVA_SOFIE_mlp::BasicSession<alpaka::TagCpuSerial> serial("mlp.dat");\n'
+        '  TMVA_SOFIE_mlp::BasicSession<alpaka::TagCpuThreads> threads("mlp.dat");\n'
+        "  const float x[] = {1, 2, 3};\n"
+        "  return std::fabs(serial.infer(1, x)[0] - threads.infer(1, x)[0]) > 1e-6f;\n}\n"
+    )
+    options = [*WARNINGS, "-pthread", "-DALPAKA_ACC_CPU_B_SEQ_T_THREADS_ENABLED"]
+    alpaka.build(source, tmp_path / "main", options)
+    subprocess.run([tmp_path / "main"], cwd=tmp_path, check=True)
+
+
 def transformer() -> onnx.ModelProto:
     """Products large enough for a library, of all layouts: a dense layer, and attention over 4 heads."""
     rng = np.random.default_rng(2)

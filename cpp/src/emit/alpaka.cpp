@@ -4,7 +4,7 @@
 namespace sofie {
 
 Files renderAlpaka(const Program& program, const RenderOptions& options) {
-  return renderDevice(program, {"alpaka", "alpaka.hxx", "rt::Queue<SOFIE_ALPAKA_TAG>"}, options);
+  return renderDevice(program, {"alpaka", "alpaka.hxx", "rt::Queue<Tag>", "SOFIE_ALPAKA_TAG"}, options);
 }
 
 }  // namespace sofie

@@ -197,23 +197,30 @@ class EngineWriter {
     const std::string staged = std::to_string(model_.program.inputs.size() + model_.program.outputs.size());
     const std::string slots = std::to_string(model_.plan.slots.size());
     const std::string kernels = std::to_string(model_.program.kernels.size());
-    std::string text = R"(/// The kernels on a device, and their memory there.
-class Engine {
+    const bool faults = body.find("fault()") != std::string::npos;
+    const std::string name = model_.tag.empty() ? "Engine" : "BasicEngine";
+    std::string text = "/// The kernels on a device, and their memory there.\n" +
+                       (model_.tag.empty() ? "" : std::string("template <class Tag>\n")) + "class " + name +
+                       R"( {
  public:
   using Queue = )" + target_.queue +
                        R"(;
+  using Memory = typename Queue::Memory;
 
-  explicit Engine(const std::string& weights) : Engine(weights, Queue()) {}
-  Engine(const std::string& weights, Queue queue)
-      : queue_(std::move(queue)),
-        weights_()" + fillText() +
-                       R"(),
-        fault_(queue_, sizeof(std::int32_t)) {
-    (void)weights;
-  }
+  explicit )" + name +
+                       "(const std::string& weights) : " + name + R"((weights, Queue()) {}
+  )" + name + R"(([[maybe_unused]] const std::string& weights, Queue queue)
+      : queue_(std::move(queue)), weights_()" +
+                       fillText() + ") {\n" +
+                       (faults ? "    fault_ = Memory(queue_, sizeof(std::int32_t));\n"
+                                 "    queue_.launch(1, rt::ClearFault{fault()});\n"
+                               : "") +
+                       R"(  }
 
-  Engine(Engine&&) = default;
-  Engine& operator=(Engine&&) = default;
+  )" + name + "(" + name +
+                       R"(&&) = default;
+  )" + name + "& operator=(" +
+                       name + R"(&&) = default;
 
   void prepare(const Dims& dims) {
     dims_ = dims;
@@ -223,11 +230,11 @@ class Engine {
     else
       text += placementText(model_, "    ");
     text +=
-        R"(    if (static_cast<std::size_t>(bytes) > arena_.size()) arena_ = Queue::Memory(queue_, static_cast<std::size_t>(bytes));
+        R"(    if (static_cast<std::size_t>(bytes) > arena_.size()) arena_ = Memory(queue_, static_cast<std::size_t>(bytes));
     std::int64_t total = 0;
 )" + stagingText() +
         R"(    if (static_cast<std::size_t>(total) > staging_.size())
-      staging_ = Queue::Memory(queue_, static_cast<std::size_t>(total));
+      staging_ = Memory(queue_, static_cast<std::size_t>(total));
   }
 
   /// Runs on memory of the host. @return 0, 1 for an index out of range, 2 when the device failed
@@ -258,16 +265,20 @@ class Engine {
   }
 
   /// Queues the kernels, which read and write memory of the device, and returns before they have run.
-  void enqueue(const void* const* inputs, void* const* outputs) {
-    const Dims& dims = dims_;
-    (void)dims;
-    (void)inputs;
-    queue_.launch(1, rt::ClearFault{fault()});
+  void enqueue([[maybe_unused]] const void* const* inputs, void* const* outputs) {
+    [[maybe_unused]] const Dims& dims = dims_;
 )" + body +
         R"(  }
 
-  /// Waits for all that was queued. @return 0, or 1 when the data held an index out of range
-  int wait() { return static_cast<int>(queue_.read(fault())); }
+  /// Waits for all that was queued. @return 0, or 1 when data since the last wait held an index out of range
+  int wait() {
+)" +
+        (faults ? R"(    const std::int32_t raised = queue_.read(fault());
+    if (raised != 0) queue_.launch(1, rt::ClearFault{fault()});
+    return static_cast<int>(raised);
+)"
+                : "    queue_.wait();\n    return 0;\n") +
+        R"(  }
 
   Queue& queue() { return queue_; }
   std::size_t arena_bytes() const { return arena_.size(); }
@@ -280,17 +291,23 @@ class Engine {
   struct Staged {
     std::int64_t offset, bytes;
   };
-  std::int32_t* fault() { return reinterpret_cast<std::int32_t*>(fault_.data()); }
+)" +
+            std::string(
+                faults ? R"(  std::int32_t* fault() { return reinterpret_cast<std::int32_t*>(fault_.data()); }
 
-  Queue queue_;
-  std::shared_ptr<const Queue::Memory> weights_;
-  Queue::Memory fault_, arena_, staging_;
+)"
+                       : "\n") +
+            R"(  Queue queue_;
+  std::shared_ptr<const Memory> weights_;
+  Memory )" +
+            (faults ? "fault_, " : "") + R"(arena_, staging_;
   Staged staged_[)" +
             staged + R"(] = {};
 )" + (model_.plan.isStatic ? "" : "  std::int64_t offsets_[" + slots + "] = {};\n") +
             R"(  Dims dims_{};
 };
 )";
+    if (!model_.tag.empty()) text += "using Engine = BasicEngine<" + model_.tag + ">;\n";
     return text;
   }
 };
@@ -300,6 +317,7 @@ class Engine {
 Files renderDevice(const Program& program, const DeviceTarget& target, const RenderOptions& options) {
   Model model = describeModel(program, target.name, options);
   model.onDevice = true;
+  model.tag = target.tag;
   std::vector<std::string> standard{"<algorithm>", "<cstring>", "<memory>"};
   if (options.profile) standard.emplace_back("<chrono>");
   std::vector<std::string> runtime{"weights.hxx", "arena.hxx", target.runtime};

@@ -10,6 +10,7 @@ struct DeviceTarget {
   std::string name;     ///< "sycl"
   std::string runtime;  ///< the header of cpp/runtime
   std::string queue;    ///< the type of its queue, within `namespace rt`
+  std::string tag;      ///< the default of `Tag` if sessions are templates of it
 };
 
 Files renderDevice(const Program& program, const DeviceTarget& target, const RenderOptions& options);

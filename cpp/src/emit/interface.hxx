@@ -23,6 +23,7 @@ struct Model {
   std::string weights;  ///< the payload of the weights file
   std::uint64_t checksum = 0;
   bool onDevice = false;  ///< whether kernels run in memory that the host cannot read
+  std::string tag = {};   ///< the default of Tag, if Engine and Session are templates of an accelerator's tag
 
   bool isDynamic() const { return !program.symbols.empty(); }
   bool isInline() const { return options.weights == WeightStorage::Inline; }

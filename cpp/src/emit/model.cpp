@@ -33,10 +33,11 @@ void layOutWeights(Model& model) {
 
 /// What the text of a Session calls its own things, where the names of the model's tensors are in scope.
 std::vector<std::string> ownNames(const Program& program) {
-  std::vector<std::string> names{"Dims",    "Engine",   "Session", "dims",      "dims_",      "engine_",
-                                 "inputs",  "outputs",  "infer",   "prepare",   "prepared_",  "same",
-                                 "weights", "queue",    "rt",      "check_dim", "check_dims", "min",
-                                 "max",     "floordiv", "floormod"};
+  std::vector<std::string> names{"Dims",       "Engine",     "Session", "BasicEngine", "BasicSession",
+                                 "Tag",        "Unprepared", "dims",    "dims_",       "engine_",
+                                 "inputs",     "outputs",    "infer",   "prepare",     "prepared_",
+                                 "same",       "weights",    "queue",   "rt",          "check_dim",
+                                 "check_dims", "min",        "max",     "floordiv",    "floormod"};
   for (std::size_t i = 0; i < program.outputs.size(); ++i) names.push_back("result" + std::to_string(i));
   return names;
 }

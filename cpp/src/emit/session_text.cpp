@@ -158,8 +158,8 @@ constexpr const char* devicePromise = R"(Copies to the device and back.
   /// @return 0, 1 when the data hold an index out of range, or 2 when the device failed)";
 /// What a Session offers beside the rest when its kernels run on a device.
 constexpr const char* deviceMembers = R"(  /// On the caller's queue, in whose order the kernels run.
-  explicit Session(const Engine::Queue::Native& queue, std::string weights = @default@@sizes@)
-      : engine_(weights, Engine::Queue(queue)) {
+  explicit @Session@(const typename Engine::Queue::Native& queue, std::string weights = @default@@sizes@)
+      : engine_(weights, typename Engine::Queue(queue)) {
     prepare(@sizeValues@);
   }
 
@@ -211,14 +211,20 @@ std::string sessionText(const Model& model) {
   for (const std::string& name : model.inputNames) inputArray += (inputArray.empty() ? "" : ", ") + name;
   for (const std::string& name : model.outputNames) outputArray += (outputArray.empty() ? "" : ", ") + name;
   const std::string weightsDefault = model.isInline() ? "\"\"" : "\"" + model.program.name + ".dat\"";
-  std::string text = R"(struct Session {
-  /// @param weights path of the weights file@inlineNote@
+  const bool tagged = !model.tag.empty();
+  std::string text = tagged ? R"(template <class Tag>
+struct BasicSession {
+  using Engine = BasicEngine<Tag>;
+
+)"
+                            : "struct Session {\n";
+  text += R"(  /// @param weights path of the weights file@inlineNote@
   /// \throws std::runtime_error when the weights file is missing, damaged or of another model
-  explicit Session(std::string weights = @default@@sizes@) : engine_(weights) { prepare(@sizeValues@); }
+  explicit @Session@(std::string weights = @default@@sizes@) : engine_(weights) { prepare(@sizeValues@); }
 
   /// A session without sizes yet: prepare must come before anything else.
   struct Unprepared {};
-  Session(Unprepared, const std::string& weights) : engine_(weights) {}
+  @Session@(Unprepared, const std::string& weights) : engine_(weights) {}
 
   /// Lays out memory for the given sizes; cheap when they have not changed.
   void prepare(@sizeParameters@) {
@@ -259,12 +265,14 @@ std::string sessionText(const Model& model) {
   bool prepared_ = false;
 };
 )";
+  if (tagged) text += "using Session = BasicSession<" + model.tag + ">;\n";
   std::string same;
   for (const std::string& symbol : model.symbolNames)
     same += (same.empty() ? "a." : " && a.") + symbol + " == b." + symbol;
   const std::string inputs = model.inputNames.empty() ? "nullptr" : inputArray;
   return documentTensors(model) +
-         replaceAll(text, {{"@promise@", model.onDevice ? devicePromise : hostPromise},
+         replaceAll(text, {{"@Session@", tagged ? "BasicSession" : "Session"},
+                           {"@promise@", model.onDevice ? devicePromise : hostPromise},
                            {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
                            {"@default@", weightsDefault},
                            {"@sizes@", defaults},

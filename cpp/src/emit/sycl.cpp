@@ -4,7 +4,7 @@
 namespace sofie {
 
 Files renderSycl(const Program& program, const RenderOptions& options) {
-  return renderDevice(program, {"sycl", "sycl.hxx", "rt::Queue"}, options);
+  return renderDevice(program, {"sycl", "sycl.hxx", "rt::Queue", ""}, options);
 }
 
 }  // namespace sofie
