@@ -15,9 +15,9 @@ def pytest_configure() -> None:
 
     ROOT brings a libtbb.so.12 too, and a process has one of that name. The newer serves both.
     """
-    root = Path(sys.prefix)
+    root = Path(os.environ.get("PYSOFIE_SYCL_ROOT", sys.prefix))
     if (root / "include" / "sycl" / "sycl.hpp").exists():
-        os.environ.setdefault("PYSOFIE_SYCL_ROOT", sys.prefix)
+        os.environ["PYSOFIE_SYCL_ROOT"] = str(root)
         ctypes.CDLL(str(root / "lib" / "libtbb.so.12"))
 
 
