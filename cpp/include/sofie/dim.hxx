@@ -41,6 +41,10 @@ class Dim {
   std::optional<std::int64_t> lowerBound() const;
   std::optional<std::int64_t> upperBound() const;
 
+  /// A dim that this one never exceeds while every symbol that `greatest` knows lies between 0 and what it
+  /// gives.
+  Dim atMost(const std::function<std::optional<Dim>(const std::string&)>& greatest) const;
+
   /// C++ text of the expression; `symbolText` names a symbol.
   std::string text(const std::function<std::string(const std::string&)>& symbolText) const;
   std::string text() const;
@@ -74,6 +78,9 @@ class Dim {
   void add(std::int64_t coefficient, const Monomial& atoms);
   static Dim fromAtom(AtomPtr atom);
   std::optional<std::int64_t> bound(bool upper) const;
+  using Greatest = std::function<std::optional<Dim>(const std::string&)>;
+  Dim limit(const Greatest& greatest, bool upper) const;
+  static Dim limit(const AtomPtr& atom, const Greatest& greatest, bool upper);
 };
 
 Dim ceilDiv(const Dim& a, const Dim& b);

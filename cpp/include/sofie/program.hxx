@@ -85,6 +85,12 @@ struct Requirement {
   std::string what;  ///< names the sizes, for the message
 };
 
+/// A symbol that gets its value while the model runs: a size that the data decide, the counter of a loop.
+struct LocalSymbol {
+  std::string name;
+  Dim most;  ///< it lies between 0 and this, a dim of the symbols that are known before
+};
+
 /// Level 2: buffers and the kernels that fill them, in order.
 struct Program {
   std::string name;
@@ -92,11 +98,17 @@ struct Program {
   std::vector<Kernel> kernels;
   std::vector<int> inputs;   ///< buffers, in the model's order
   std::vector<int> outputs;  ///< buffers, in the model's order
-  std::vector<std::string> symbols;
+  std::vector<std::string> symbols;  ///< of the inputs' shapes
+  std::vector<LocalSymbol> locals;
   std::vector<Requirement> requirements;
 
   int addBuffer(Buffer buffer);
   Tensor tensor(int buffer) const;
+  /// The local symbol of that name, made if there is none; names are unique in a model.
+  Dim local(const std::string& name, const Dim& most);
+  /// A dim of the inputs' symbols alone that the given one never exceeds: what memory must be there for.
+  Dim most(const Dim& dim) const;
+  Shape most(const Shape& shape) const;
 };
 
 /// Calls f on every expression (element, epilogue, target indices) of the nest; f may change it.

@@ -260,11 +260,7 @@ class LoopWriter {
 ScalarNames cpuNames(const Model& model) {
   ScalarNames names;
   names.buffer = [](int buffer) { return "b" + std::to_string(buffer); };
-  names.symbol = [&model](const std::string& symbol) {
-    const auto& symbols = model.program.symbols;
-    return "dims." + model.symbolNames[static_cast<std::size_t>(
-                         std::find(symbols.begin(), symbols.end(), symbol) - symbols.begin())];
-  };
+  names.symbol = [&model](const std::string& symbol) { return symbolText(model, symbol); };
   names.variable = variableName;
   names.checkedIndex = [](const std::string& index, const std::string& extent) {
     return "rt::checked_index(" + index + ", " + extent + ", &fault)";

@@ -16,6 +16,7 @@ struct Model {
   Plan plan;
   std::string space;                     ///< the namespace, TMVA_SOFIE_<name>
   std::vector<std::string> symbolNames;  ///< identifiers of program.symbols
+  std::vector<std::string> localNames;   ///< identifiers of program.locals
   std::vector<std::string> inputNames;   ///< identifiers of the inputs
   std::vector<std::string> outputNames;  ///< identifiers of the outputs
   std::vector<std::int64_t>
@@ -32,6 +33,8 @@ struct Model {
 
 Model describeModel(const Program& program, const std::string& target, const RenderOptions& options);
 
+/// The C++ text of a symbol inside of generated code, where `dims` is the model's Dims.
+std::string symbolText(const Model& model, const std::string& symbol);
 /// The C++ text of a dim inside of generated code, where `dims` is the model's Dims.
 std::string dimText(const Model& model, const Dim& dim);
 

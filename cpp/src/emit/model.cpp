@@ -3,6 +3,7 @@
 #include "../../runtime/weights.hxx"
 #include "emit/interface.hxx"
 #include "emit/names.hxx"
+#include "sofie/error.hxx"
 
 namespace sofie {
 namespace {
@@ -45,7 +46,7 @@ std::vector<std::string> ownNames(const Program& program) {
 }  // namespace
 
 Model describeModel(const Program& program, const std::string& target, const RenderOptions& options) {
-  Model model{program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {},
+  Model model{program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {},
               {},      {},     0};
   std::vector<std::string> taken = ownNames(program);
   const auto take = [&taken](const std::vector<std::string>& names) {
@@ -54,18 +55,26 @@ Model describeModel(const Program& program, const std::string& target, const Ren
     return chosen;
   };
   model.symbolNames = take(program.symbols);
+  std::vector<std::string> locals;
+  for (const LocalSymbol& local : program.locals) locals.push_back(local.name);
+  model.localNames = take(locals);
   model.inputNames = take(bufferNames(program, program.inputs));
   model.outputNames = take(bufferNames(program, program.outputs));
   layOutWeights(model);
   return model;
 }
 
+std::string symbolText(const Model& model, const std::string& symbol) {
+  const auto& symbols = model.program.symbols;
+  for (std::size_t i = 0; i < symbols.size(); ++i)
+    if (symbols[i] == symbol) return "dims." + model.symbolNames[i];
+  for (std::size_t i = 0; i < model.program.locals.size(); ++i)
+    if (model.program.locals[i].name == symbol) return "dims." + model.localNames[i];
+  throw Error("the symbol '" + symbol + "' has no value when the model runs");
+}
+
 std::string dimText(const Model& model, const Dim& dim) {
-  return dim.text([&](const std::string& symbol) {
-    const auto& symbols = model.program.symbols;
-    const auto position = std::find(symbols.begin(), symbols.end(), symbol) - symbols.begin();
-    return "dims." + model.symbolNames[static_cast<std::size_t>(position)];
-  });
+  return dim.text([&](const std::string& symbol) { return symbolText(model, symbol); });
 }
 
 std::string placementText(const Model& model, const std::string& indent) {

@@ -75,6 +75,8 @@ std::string dimsStruct(const Model& model) {
   std::string text = "/// The model's symbolic dimensions.\nstruct Dims {\n";
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
     text += "  std::int64_t " + model.symbolNames[i] + ";\n";
+  for (const std::string& local : model.localNames)
+    text += "  std::int64_t " + local + " = 0;  ///< set while the model runs\n";
   return text + "};\n\n";
 }
 
@@ -103,7 +105,7 @@ std::set<std::string> tensorBytes(const Model& model) {
   for (const Slot& slot : model.plan.slots) add(slot.bytes);
   for (const auto* list : {&model.program.inputs, &model.program.outputs})
     for (const int id : *list)
-      add(product(model.buffer(id).shape) * static_cast<std::int64_t>(sizeOf(model.buffer(id).type)));
+      add(product(model.program.most(model.buffer(id).shape)) * static_cast<std::int64_t>(sizeOf(model.buffer(id).type)));
   return result;
 }
 

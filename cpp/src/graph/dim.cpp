@@ -242,6 +242,40 @@ std::optional<std::int64_t> Dim::bound(bool upper) const {
 std::optional<std::int64_t> Dim::lowerBound() const { return bound(false); }
 std::optional<std::int64_t> Dim::upperBound() const { return bound(true); }
 
+Dim Dim::limit(const AtomPtr& atom, const Greatest& greatest, bool upper) {
+  const auto of = [&](const Dim& dim) { return dim.limit(greatest, upper); };
+  switch (atom->kind) {
+    case Atom::Kind::Symbol: {
+      const auto most = greatest(atom->name);
+      if (!most) return fromAtom(atom);
+      return upper ? *most : Dim(0);
+    }
+    case Atom::Kind::FloorDiv:
+      return floorDiv(of(atom->left), atom->right.limit(greatest, !upper));
+    case Atom::Kind::FloorMod:
+      if (of(atom->left) == atom->left) return fromAtom(atom);
+      return upper ? atom->right - 1 : Dim(0);
+    case Atom::Kind::Min:
+      return min(of(atom->left), of(atom->right));
+    case Atom::Kind::Max:
+      break;
+  }
+  return max(of(atom->left), of(atom->right));
+}
+
+Dim Dim::limit(const Greatest& greatest, bool upper) const {
+  Dim total;
+  for (const auto& [key, term] : terms_) {
+    Dim part = term.coefficient;
+    for (const AtomPtr& atom : term.atoms)
+      part = part * limit(atom, greatest, upper == (term.coefficient > 0));
+    total = total + part;
+  }
+  return total;
+}
+
+Dim Dim::atMost(const Greatest& greatest) const { return limit(greatest, true); }
+
 namespace {
 
 template <class AtomType, class SymbolText>

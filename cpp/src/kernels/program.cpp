@@ -22,6 +22,28 @@ Tensor Program::tensor(int buffer) const {
   return {entry.type, contiguous(buffer, entry.shape)};
 }
 
+Dim Program::local(const std::string& name, const Dim& greatest) {
+  const Dim bound = most(greatest);
+  const auto known = std::find_if(locals.begin(), locals.end(),
+                                  [&](const LocalSymbol& local) { return local.name == name; });
+  if (known == locals.end()) locals.push_back({name, bound});
+  return Dim::symbol(name, {0, bound.upperBound()});
+}
+
+Dim Program::most(const Dim& dim) const {
+  return dim.atMost([&](const std::string& name) -> std::optional<Dim> {
+    for (const LocalSymbol& local : locals)
+      if (local.name == name) return local.most;
+    return std::nullopt;
+  });
+}
+
+Shape Program::most(const Shape& shape) const {
+  Shape result;
+  for (const Dim& dim : shape) result.push_back(most(dim));
+  return result;
+}
+
 const Dim& extentOf(const Nest& nest, int variable) {
   const auto position = static_cast<std::size_t>(variable);
   return position < nest.axes.size() ? nest.axes[position] : nest.reduction[position - nest.axes.size()];
