@@ -1,3 +1,5 @@
+#include "convolution.hxx"
+
 #include <algorithm>
 #include <numeric>
 
@@ -61,14 +63,8 @@ Tensor correlate(Operator& op, const Tensor& x, const Tensor& w, const Shape& po
 /// The bias of each output channel as a tensor that broadcasts to (batch, outputs, spatial...).
 std::optional<Tensor> channelBias(Operator& op, const Dim& outputs, std::size_t spatial) {
   if (!op.has(2)) return std::nullopt;
-  Tensor bias = op.input(2);
-  requireOneType(op, {op.input(0), bias});
-  if (bias.rank() != 1)
-    throw ShapeError("the bias must be a vector of " + outputs.text() + " numbers, but has the shape " +
-                     text(bias.shape()));
-  op.agree(bias.dim(0), outputs, "the length of the bias and the number of output channels");
-  for (std::size_t i = 0; i < spatial; ++i) bias = op.unsqueeze(bias, i + 1);
-  return bias;
+  requireOneType(op, {op.input(0), op.input(2)});
+  return alongChannels(op, op.input(2), outputs, spatial);
 }
 
 std::int64_t groupCount(const Operator& op) {
@@ -101,8 +97,18 @@ Shape kernelOf(Operator& op, const Tensor& x, const Tensor& w) {
   return kernel;
 }
 
-void conv_1(Operator& op) {
-  const Tensor x = op.input(0), w = op.input(1);
+}  // namespace
+
+Tensor alongChannels(Operator& op, Tensor vector, const Dim& channels, std::size_t spatial) {
+  if (vector.rank() != 1)
+    throw ShapeError("what belongs to the output channels must be a vector of " + channels.text() +
+                     " numbers, but has the shape " + text(vector.shape()));
+  op.agree(vector.dim(0), channels, "the length of a vector and the number of output channels");
+  for (std::size_t i = 0; i < spatial; ++i) vector = op.unsqueeze(vector, i + 1);
+  return vector;
+}
+
+Tensor convolution(Operator& op, const Tensor& x, const Tensor& w) {
   const Shape kernel = kernelOf(op, x, w);
   const std::int64_t groups = groupCount(op);
   const Dim outputs = perGroup(w.dim(0), groups);
@@ -112,9 +118,15 @@ void conv_1(Operator& op) {
   before.insert(before.end(), window.before.begin(), window.before.end());
   after.insert(after.end(), window.after.begin(), window.after.end());
   const Tensor padded = padConstant(op, x, before, after, number(x.type, 0));
-  const Tensor y = correlate(op, splitAxis(padded, 1, groups, w.dim(1)), splitAxis(w, 0, groups, outputs),
-                             window.output, window.strides, window.dilations);
-  const auto bias = channelBias(op, w.dim(0), kernel.size());
+  return correlate(op, splitAxis(padded, 1, groups, w.dim(1)), splitAxis(w, 0, groups, outputs),
+                   window.output, window.strides, window.dilations);
+}
+
+namespace {
+
+void conv_1(Operator& op) {
+  const Tensor y = convolution(op, op.input(0), op.input(1));
+  const auto bias = channelBias(op, y.dim(1), y.rank() - 2);
   if (!bias) return op.output(0, y);
   op.output(0, op.elementwise({y, *bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; }));
 }

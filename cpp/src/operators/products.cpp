@@ -1,3 +1,5 @@
+#include "products.hxx"
+
 #include "common.hxx"
 #include "sofie/error.hxx"
 #include "sofie/operator.hxx"
@@ -52,12 +54,12 @@ Tensor stacked(Operator& op, const Tensor& tensor, Shape stack) {
   return op.broadcast(tensor, stack);
 }
 
-/// NumPy's matmul: a vector on the left is a row, one on the right a column, and neither leaves an axis
-/// behind.
-void matMul_1(Operator& op) {
-  requireOneType(op, {op.input(0), op.input(1)});
-  const Shape stack = broadcastShapes({stackOf(op.input(0)), stackOf(op.input(1))});
-  const Tensor left = stacked(op, op.input(0), stack), right = stacked(op, op.input(1), stack);
+}  // namespace
+
+Tensor matrixProduct(Operator& op, const Tensor& a, const Tensor& b) {
+  requireOneType(op, {a, b});
+  const Shape stack = broadcastShapes({stackOf(a), stackOf(b)});
+  const Tensor left = stacked(op, a, stack), right = stacked(op, b, stack);
   const bool rows = left.rank() > 1, columns = right.rank() > 1;
   const Dim inner = op.agree(left.shape().back(), right.dim(columns ? right.rank() - 2 : 0),
                              "the columns of the left and the rows of the right matrix");
@@ -71,8 +73,12 @@ void matMul_1(Operator& op) {
   if (columns) rightIndex = indices(stack.size());
   rightIndex.push_back(k);
   if (columns) rightIndex.push_back(index(static_cast<int>(axes.size()) - 1));
-  op.output(0, op.contraction(axes, {inner}, load(left, leftIndex), load(right, rightIndex)));
+  return op.contraction(axes, {inner}, load(left, leftIndex), load(right, rightIndex));
 }
+
+namespace {
+
+void matMul_1(Operator& op) { op.output(0, matrixProduct(op, op.input(0), op.input(1))); }
 
 SOFIE_OPERATOR("Gemm", 1, gemm_1);
 SOFIE_OPERATOR("MatMul", 1, matMul_1);

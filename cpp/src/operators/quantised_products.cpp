@@ -1,0 +1,99 @@
+/// Products of quantised numbers: exact sums in int32, scaled and rounded once at the end.
+#include "common.hxx"
+#include "convolution.hxx"
+#include "products.hxx"
+#include "quantisation.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+/// A scale or zero point; a single one broadcasts whatever its rank is.
+Tensor parameter(Operator& op, std::size_t i) {
+  const Tensor tensor = op.input(i);
+  return product(tensor.shape()).is(1) ? op.reshape(tensor, {}) : tensor;
+}
+
+/// Those of rows are vectors in ONNX; as a column they broadcast to the matrix.
+Tensor rowParameter(Operator& op, std::size_t i) {
+  const Tensor tensor = parameter(op, i);
+  return tensor.rank() == 1 ? op.unsqueeze(tensor, 1) : tensor;
+}
+
+/// Those of output channels, to be followed by `trailing` axes.
+Tensor channelParameter(Operator& op, std::size_t i, const Dim& channels, std::size_t trailing) {
+  const Tensor tensor = parameter(op, i);
+  return tensor.rank() == 0 ? tensor : alongChannels(op, tensor, channels, trailing);
+}
+
+/// x less its zero point, as int32.
+Tensor centred(Operator& op, const Tensor& x, const std::optional<Tensor>& zeroPoint) {
+  if (!zeroPoint) return op.cast(x, DType::Int32);
+  requireOneType(op, {x, *zeroPoint});
+  const Tensor offset = op.broadcast(*zeroPoint, x.shape());
+  return op.elementwise({x, offset}, [](const std::vector<Expr>& v) {
+    return cast(DType::Int32, v[0]) - cast(DType::Int32, v[1]);
+  });
+}
+
+/// sum * left * right / result, rounded, from the result's zero point on.
+Tensor requantised(Operator& op, const Tensor& sum, const Tensor& left, const Tensor& right,
+                   const Tensor& result, const Tensor& zeroPoint) {
+  const Tensor scale = op.elementwise({left, right, result}, [](const std::vector<Expr>& v) {
+    const auto real = [](const Expr& x) { return cast(DType::Float32, x); };
+    return real(v[0]) * real(v[1]) / real(v[2]);
+  });
+  return op.elementwise({sum, scale, zeroPoint}, [&](const std::vector<Expr>& v) {
+    return quantised(cast(DType::Float32, v[0]) * v[1], v[2]);
+  });
+}
+
+void matMulInteger_10(Operator& op) {
+  const auto rows = op.has(2) ? std::optional<Tensor>(rowParameter(op, 2)) : std::nullopt;
+  const auto columns = op.has(3) ? std::optional<Tensor>(parameter(op, 3)) : std::nullopt;
+  op.output(0, matrixProduct(op, centred(op, op.input(0), rows), centred(op, op.input(1), columns)));
+}
+
+void qLinearMatMul_10(Operator& op) {
+  const Tensor sum = matrixProduct(op, centred(op, op.input(0), rowParameter(op, 2)),
+                                   centred(op, op.input(3), parameter(op, 5)));
+  op.output(0, requantised(op, sum, rowParameter(op, 1), parameter(op, 4), rowParameter(op, 6),
+                           rowParameter(op, 7)));
+}
+
+Tensor centredImage(Operator& op, std::size_t i, std::size_t zeroPoint) {
+  return centred(op, op.input(i),
+                 op.has(zeroPoint) ? std::optional<Tensor>(parameter(op, zeroPoint)) : std::nullopt);
+}
+
+Tensor centredWeights(Operator& op, std::size_t i, std::size_t zeroPoint) {
+  const Tensor w = op.input(i);
+  if (!op.has(zeroPoint)) return centred(op, w, std::nullopt);
+  return centred(op, w, channelParameter(op, zeroPoint, w.dim(0), w.rank() - 1));
+}
+
+void convInteger_10(Operator& op) {
+  op.output(0, convolution(op, centredImage(op, 0, 2), centredWeights(op, 1, 3)));
+}
+
+/// The bias is int32, in units of the product of both scales.
+void qLinearConv_10(Operator& op) {
+  Tensor sum = convolution(op, centredImage(op, 0, 2), centredWeights(op, 3, 5));
+  const Dim channels = sum.dim(1);
+  const std::size_t spatial = sum.rank() - 2;
+  if (op.has(8)) {
+    const Tensor bias = alongChannels(op, op.input(8), channels, spatial);
+    requireOneType(op, {sum, bias});
+    sum = op.elementwise({sum, bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; });
+  }
+  op.output(0, requantised(op, sum, parameter(op, 1), channelParameter(op, 4, channels, spatial),
+                           parameter(op, 6), parameter(op, 7)));
+}
+
+SOFIE_OPERATOR("MatMulInteger", 10, matMulInteger_10);
+SOFIE_OPERATOR("QLinearMatMul", 10, qLinearMatMul_10);
+SOFIE_OPERATOR("ConvInteger", 10, convInteger_10);
+SOFIE_OPERATOR("QLinearConv", 10, qLinearConv_10);
+
+}  // namespace
+}  // namespace sofie
