@@ -78,8 +78,14 @@ class Nodes:
 
     def add_alike(self, op: str, inputs: Sequence[str], **attributes: Any) -> None:
         """Add a node whose output is as its first input; ONNX does not infer that of every operator."""
+        self.add_typed(op, inputs, *self.inputs[inputs[0]], **attributes)
+
+    def add_typed(
+        self, op: str, inputs: Sequence[str], dtype: str, shape: Sequence[int | str], **attributes: Any
+    ) -> None:
+        """Add a node whose output is of that type, where ONNX infers none."""
         name = f"y{len(self.outputs)}"
-        self.outputs.append(_value(name, *self.inputs[inputs[0]]))
+        self.outputs.append(_value(name, dtype, shape))
         self._append(op, inputs, [name], attributes)
 
     def _append(self, op: str, inputs: Sequence[str], outputs: list[str], attributes: dict[str, Any]) -> None:

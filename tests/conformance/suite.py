@@ -24,6 +24,9 @@ HERE = Path(__file__).parent
 GROUP = 25
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
 INTEGERS = (TensorProto.INT32, TensorProto.INT64)
+# Absolute tolerances where the expected values themselves are off by more than the case allows: these have
+# 1.9e-7 where the exact result is zero.
+ATOL = {"test_dft_inverse": 2e-7, "test_dft_inverse_opset19": 2e-7}
 
 
 @dataclass
@@ -215,4 +218,5 @@ def check(case: Case, session: Any) -> None:
         for output, reference in zip(outputs, map(np.asarray, expected), strict=True):
             assert output.shape == reference.shape
             assert output.dtype == reference.dtype
-            np.testing.assert_allclose(output, reference, rtol=case.rtol, atol=case.atol)
+            atol = ATOL.get(case.name, case.atol)
+            np.testing.assert_allclose(output, reference, rtol=case.rtol, atol=atol)

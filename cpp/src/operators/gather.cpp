@@ -106,10 +106,69 @@ void gatherND_11(Operator& op) {
   op.output(0, op.map(shape, load(data, result)));
 }
 
+/// The first elements of each row, as many as its length says, in reverse order.
+void reverseSequence_10(Operator& op) {
+  const Tensor x = op.input(0), lengths = op.input(1);
+  const std::size_t batch = op.axis(op.integer("batch_axis", 1), x.rank());
+  const std::size_t time = op.axis(op.integer("time_axis", 0), x.rank());
+  if (batch == time) op.invalid("batch_axis and time_axis are the same");
+  if (lengths.rank() != 1)
+    throw ShapeError("the lengths must be a vector, but have the shape " + text(lengths.shape()));
+  op.agree(lengths.dim(0), x.dim(batch), "the number of lengths and the size of the batch axis");
+  std::vector<Expr> place = indices(x.rank());
+  const Expr here = place[time], length = cast(DType::Int64, load(lengths, {place[batch]}));
+  const Expr mirrored = length - integer(DType::Int64, 1) - here;
+  place[time] = checkedIndex(select(binary(Op::Lt, here, length), mirrored, here), x.dim(time));
+  op.output(0, op.map(x.shape(), load(x, place)));
+}
+
+/// Where the update of each batch begins; a negative position is as wrong as one that leaves no room.
+Tensor writeStarts(Operator& op, const Dim& batch, const Dim& size, const Dim& count, bool circular) {
+  const Expr zero = integer(DType::Int64, 0);
+  if (!op.has(2)) return op.map({batch}, zero);
+  const Tensor given = op.input(2);
+  if (given.rank() != 1)
+    throw ShapeError("the write indices must be a vector, but have the shape " + text(given.shape()));
+  op.agree(given.dim(0), batch, "the number of write indices and the batch size");
+  const Expr start = cast(DType::Int64, element(given));
+  if (circular) return op.map({batch}, binary(Op::Mod, start, extent(size)));
+  const Dim room = size - count + 1;
+  return op.map({batch}, checkedIndex(select(binary(Op::Lt, start, zero), extent(room), start), room));
+}
+
+/// The cache with the update written over it, as a choice between them at every element.
+void tensorScatter_24(Operator& op) {
+  const Tensor cache = op.input(0), update = op.input(1);
+  requireOneType(op, {cache, update});
+  const std::string mode = op.string("mode", "linear");
+  const bool circular = mode == "circular";
+  if (!circular && mode != "linear") op.invalid("mode '" + mode + "' is neither linear nor circular");
+  const std::size_t axis = op.axis(op.integer("axis", -2), cache.rank());
+  if (axis == 0) op.invalid("the axis cannot be the batch axis 0");
+  if (update.rank() != cache.rank())
+    throw ShapeError("the cache " + text(cache.shape()) + " and the update " + text(update.shape()) +
+                     " differ in rank");
+  for (std::size_t i = 0; i < cache.rank(); ++i)
+    if (i != axis) op.agree(cache.dim(i), update.dim(i), "sizes of axis " + std::to_string(i));
+  const Dim &size = cache.dim(axis), &count = update.dim(axis);
+  op.atLeast(size, count, "the axis of the cache that is written");
+  const Tensor starts = writeStarts(op, cache.dim(0), size, count, circular);
+  const Expr zero = integer(DType::Int64, 0);
+  std::vector<Expr> place = indices(cache.rank());
+  Expr position = place[axis] - load(starts, {place[0]});
+  if (circular) position = select(binary(Op::Lt, position, zero), position + extent(size), position);
+  const Expr written =
+      binary(Op::LogicalAnd, binary(Op::Ge, position, zero), binary(Op::Lt, position, extent(count)));
+  place[axis] = position;
+  op.output(0, op.map(cache.shape(), select(written, load(update, place), element(cache))));
+}
+
 }  // namespace
 
 SOFIE_OPERATOR("Gather", 1, gather_1);
 SOFIE_OPERATOR("GatherElements", 11, gatherElements_11);
 SOFIE_OPERATOR("GatherND", 11, gatherND_11);
+SOFIE_OPERATOR("ReverseSequence", 10, reverseSequence_10);
+SOFIE_OPERATOR("TensorScatter", 24, tensorScatter_24);
 
 }  // namespace sofie

@@ -1,4 +1,4 @@
-/// Where, conversions, and the triangles of a matrix.
+/// Where, conversions, the triangles of a matrix, and one-hot vectors.
 #include <cctype>
 
 #include "common.hxx"
@@ -40,6 +40,30 @@ void trilu_14(Operator& op) {
   op.output(0, op.map(x.shape(), select(kept, element(x), number(x.type, 0))));
 }
 
+/// Opset 11 lets indices count from the end; those outside of the depth are nowhere hot.
+void oneHot(Operator& op, bool countsFromEnd) {
+  const Tensor places = op.input(0), values = op.input(2);
+  const Dim depth = dimOf(op, 1);
+  op.atLeast(depth, 0, "the depth");
+  if (values.rank() != 1)
+    throw ShapeError("the values must be the vector [off, on], but have the shape " + text(values.shape()));
+  op.agree(values.dim(0), 2, "the number of values and that of [off, on]");
+  const std::size_t axis = op.axis(op.integer("axis", -1), places.rank() + 1);
+  const auto gap = static_cast<std::ptrdiff_t>(axis);
+  Shape shape = places.shape();
+  shape.insert(shape.begin() + gap, depth);
+  std::vector<Expr> where = indices(shape.size());
+  where.erase(where.begin() + gap);
+  const Expr place = cast(DType::Int64, load(places, where)), here = index(static_cast<int>(axis));
+  Expr hot = binary(Op::Eq, place, here);
+  if (countsFromEnd) hot = binary(Op::LogicalOr, hot, binary(Op::Eq, place, here - extent(depth)));
+  const auto value = [&](std::int64_t i) { return load(values, {extent(i)}); };
+  op.output(0, op.map(shape, select(hot, value(1), value(0))));
+}
+
+void oneHot_9(Operator& op) { oneHot(op, false); }
+void oneHot_11(Operator& op) { oneHot(op, true); }
+
 }  // namespace
 
 SOFIE_OPERATOR("Where", 9, where_9);
@@ -47,5 +71,7 @@ SOFIE_OPERATOR("Cast", 1, cast_1);
 SOFIE_OPERATOR("Cast", 6, cast_6);
 SOFIE_OPERATOR("CastLike", 15, castLike_15);
 SOFIE_OPERATOR("Trilu", 14, trilu_14);
+SOFIE_OPERATOR("OneHot", 9, oneHot_9);
+SOFIE_OPERATOR("OneHot", 11, oneHot_11);
 
 }  // namespace sofie
