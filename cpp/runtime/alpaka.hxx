@@ -21,6 +21,7 @@
 #include "device_math.hxx"
 #include "device_contraction.hxx"
 #include "device_memory.hxx"
+#include "device_merge.hxx"
 #if defined(SOFIE_ALPAKA_CUBLAS)
   #include <cublas_v2.h>
 #elif defined(SOFIE_ALPAKA_ROCBLAS)

@@ -19,6 +19,7 @@
 #include "device_math.hxx"
 #include "device_contraction.hxx"
 #include "device_memory.hxx"
+#include "device_merge.hxx"
 #if defined(SOFIE_SYCL_MKL) && __has_include(<oneapi/mkl/blas.hpp>)
   #include <oneapi/mkl/blas.hpp>
 #define SOFIE_SYCL_HAS_MKL 1

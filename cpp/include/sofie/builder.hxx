@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -52,8 +53,9 @@ class Builder {
   Tensor elementwise(const std::vector<Tensor>& tensors, const Body& body);
   /// Stores `element`, an expression over the target's axes, into an existing tensor.
   void store(const Expr& element, const Tensor& target);
-  /// Stores at computed indices.
-  void scatter(const Shape& axes, const Expr& element, const Tensor& target, std::vector<Expr> indices);
+  /// Stores at computed indices, where `guard` holds; elements join what their places hold by `merge`.
+  void scatter(const Shape& axes, const Expr& element, const Tensor& target, std::vector<Expr> indices,
+               std::optional<Combiner> merge = std::nullopt, const Expr& guard = Expr());
   /// A dense copy.
   Tensor copy(const Tensor& tensor);
   /// The tensor itself when dense, else a copy.

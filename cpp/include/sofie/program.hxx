@@ -22,6 +22,9 @@ std::string_view combinerName(Combiner combiner);
 ///   With an Arg combiner the accumulator is the int64 position in the flattened reduction of the first
 ///   extreme element.
 /// - Contraction: a Reduce by Sum whose element is the product of two Loads at affine addresses.
+///
+/// A Map may meet a place several times. Its points are then combined by `merge`, one after the other and
+/// with what the place held before; without, the last one stays (on devices: any one).
 struct Nest {
   enum class Kind : std::uint8_t { Map, Reduce, Contraction };
 
@@ -33,11 +36,15 @@ struct Nest {
   Expr epilogue;
   View target;
   std::vector<Expr> targetIndex;  ///< one per axis of the target; computed indices make it a scatter
+  std::optional<Combiner> merge;  ///< of a Map: how an element joins what its place holds
+  Expr guard;                     ///< of a Map: points where it is false compute and store nothing
 
   std::size_t variables() const { return axes.size() + reduction.size(); }
   /// The expression that is stored.
   const Expr& stored() const { return kind == Kind::Map ? element : epilogue; }
   Expr& stored() { return kind == Kind::Map ? element : epilogue; }
+  /// True when each point stores its element and no place keeps what it held.
+  bool overwrites() const { return !merge && !guard; }
 };
 
 struct Kernel;
@@ -96,8 +103,8 @@ struct Program {
   std::string name;
   std::vector<Buffer> buffers;
   std::vector<Kernel> kernels;
-  std::vector<int> inputs;   ///< buffers, in the model's order
-  std::vector<int> outputs;  ///< buffers, in the model's order
+  std::vector<int> inputs;           ///< buffers, in the model's order
+  std::vector<int> outputs;          ///< buffers, in the model's order
   std::vector<std::string> symbols;  ///< of the inputs' shapes
   std::vector<LocalSymbol> locals;
   std::vector<Requirement> requirements;
@@ -111,12 +118,13 @@ struct Program {
   Shape most(const Shape& shape) const;
 };
 
-/// Calls f on every expression (element, epilogue, target indices) of the nest; f may change it.
+/// Calls f on every expression (element, epilogue, target indices, guard) of the nest; f may change it.
 template <class NestType, class F>
 void forEachExpression(NestType& nest, F&& f) {
   f(nest.element);
   if (nest.kind != Nest::Kind::Map) f(nest.epilogue);
   for (auto& index : nest.targetIndex) f(index);
+  if (nest.guard) f(nest.guard);
 }
 
 /// The extent of a loop variable.

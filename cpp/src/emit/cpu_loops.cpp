@@ -2,6 +2,7 @@
 
 #include "emit/cpu_kernel.hxx"
 #include "emit/lanes.hxx"
+#include "emit/row_positions.hxx"
 
 namespace sofie {
 namespace {
@@ -19,15 +20,21 @@ bool isArg(Combiner combiner) { return combiner == Combiner::ArgMinimum || combi
 /// Writes the loops of a Map or a Reduce.
 class LoopWriter {
  public:
-  LoopWriter(const Model& model, const Nest& nest) : model_(model), nest_(nest), names_(cpuNames(model)) {}
+  LoopWriter(const Model& model, const Nest& nest)
+      : model_(model),
+        original_(nest),
+        nest_(nest),
+        names_(cpuNames(model)),
+        isOpen_(nest.variables()),
+        isGuarded_(static_cast<bool>(nest.guard)) {}
 
   std::string write() {
-    const bool isMap = nest_.kind == Nest::Kind::Map;
-    const auto outer = bestLane(0, nest_.axes.size(), [&](int lane) { return outputLaneType(lane); });
-    const auto inner =
-        isMap || isArg(nest_.combiner)
-            ? std::nullopt
-            : bestLane(nest_.axes.size(), nest_.variables(), [&](int lane) { return innerLaneType(lane); });
+    const bool isMap = original_.kind == Nest::Kind::Map;
+    const std::size_t axes = original_.axes.size();
+    const auto outer = bestLane(0, axes, outputLaneType);
+    const auto inner = isMap || isArg(original_.combiner)
+                           ? std::nullopt
+                           : bestLane(axes, original_.variables(), innerLaneType);
     if (outer && (!inner || outer->score >= inner->score)) {
       alongOutput(*outer);
     } else if (inner) {
@@ -43,11 +50,16 @@ class LoopWriter {
     int variable;
     DType type;
     int score;
+    RowPositions rows;
   };
 
   const Model& model_;
-  const Nest& nest_;
+  const Nest& original_;
+  Nest nest_;                    ///< the same, with positions of rows as variables behind those of the loops
+  std::vector<Expr> positions_;  ///< of these variables; empty once they are declared
   ScalarNames names_;
+  std::vector<bool> isOpen_;  ///< by loop
+  bool isGuarded_ = false;    ///< a guard is still to be asked
   Block block_{1};
 
   std::string dim(const Dim& value) const { return dimText(model_, value); }
@@ -60,9 +72,9 @@ class LoopWriter {
 
   /// The output axes but `lane`, the one with the smallest steps in memory last.
   std::vector<int> outputLoops(int lane) const {
-    const auto form = address(nest_.target, nest_.targetIndex, nest_.variables());
+    const auto form = address(original_.target, original_.targetIndex, original_.variables());
     std::vector<int> loops;
-    for (int v = 0; v < static_cast<int>(nest_.axes.size()); ++v)
+    for (int v = 0; v < static_cast<int>(original_.axes.size()); ++v)
       if (v != lane) loops.push_back(v);
     const auto step = [&](int v) {
       return form ? form->strides[static_cast<std::size_t>(v)].value().value_or(std::int64_t(1) << 40) : 0;
@@ -73,36 +85,36 @@ class LoopWriter {
 
   std::vector<int> reductionLoops(int lane) const {
     std::vector<int> loops;
-    for (std::size_t v = nest_.axes.size(); v < nest_.variables(); ++v)
+    for (std::size_t v = original_.axes.size(); v < original_.variables(); ++v)
       if (static_cast<int>(v) != lane) loops.push_back(static_cast<int>(v));
     return loops;
   }
 
-  Dim storeStride(int lane) const {
-    const auto form = address(nest_.target, nest_.targetIndex, nest_.variables());
+  static Dim storeStride(const Nest& nest, int lane) {
+    const auto form = address(nest.target, nest.targetIndex, nest.variables());
     return form ? form->strides[static_cast<std::size_t>(lane)] : Dim(0);
   }
 
-  std::optional<DType> outputLaneType(int lane) const {
-    for (const Expr& index : nest_.targetIndex)
-      if (!affine(index, nest_.variables())) return std::nullopt;
-    if (storeStride(lane).is(0)) return std::nullopt;
-    const bool isMap = nest_.kind == Nest::Kind::Map;
-    if (!isMap && (isArg(nest_.combiner) || !isFloat(nest_.element.type()))) return std::nullopt;
-    const auto stored = laneType(nest_, nest_.stored(), lane, !isMap);
+  static std::optional<DType> outputLaneType(const Nest& nest, int lane) {
+    for (const Expr& index : nest.targetIndex)
+      if (!affine(index, nest.variables())) return std::nullopt;
+    if (storeStride(nest, lane).is(0) || (nest.guard && dependsOn(nest.guard, lane))) return std::nullopt;
+    const bool isMap = nest.kind == Nest::Kind::Map;
+    if (!isMap && (isArg(nest.combiner) || !isFloat(nest.element.type()))) return std::nullopt;
+    const auto stored = laneType(nest, nest.stored(), lane, !isMap);
     if (!stored || isMap) return stored;
-    const auto element = laneType(nest_, nest_.element, lane, false);
+    const auto element = laneType(nest, nest.element, lane, false);
     return element == stored ? element : std::nullopt;
   }
 
-  std::optional<DType> innerLaneType(int lane) const {
-    const auto type = laneType(nest_, nest_.element, lane, false);
-    return isFloat(nest_.element.type()) ? type : std::nullopt;
+  static std::optional<DType> innerLaneType(const Nest& nest, int lane) {
+    const auto type = laneType(nest, nest.element, lane, false);
+    return isFloat(nest.element.type()) ? type : std::nullopt;
   }
 
   /// How well vectors along a loop suit the addresses: consecutive elements count for it, scattered ones
   /// against.
-  int suitability(int lane) const {
+  int suitability(const Nest& nest, int lane) const {
     int score = 0;
     const auto count = [&](const Dim& stride) {
       if (stride.is(1))
@@ -110,11 +122,11 @@ class LoopWriter {
       else if (!stride.is(0))
         score -= 3;
     };
-    if (lane < static_cast<int>(nest_.axes.size())) count(storeStride(lane));
-    forEachExpression(nest_, [&](const Expr& expr) {
+    if (lane < static_cast<int>(original_.axes.size())) count(storeStride(nest, lane));
+    forEachExpression(nest, [&](const Expr& expr) {
       walk(expr, [&](const Expr& node) {
         if (node->op != Op::Load) return;
-        const auto form = address(node->view, node->args, nest_.variables());
+        const auto form = address(node->view, node->args, nest.variables());
         if (form) count(form->strides[static_cast<std::size_t>(lane)]);
       });
     });
@@ -126,11 +138,13 @@ class LoopWriter {
     std::optional<Lane> best;
     for (std::size_t v = first; v < last; ++v) {
       const int lane = static_cast<int>(v);
-      const auto extent = extentOf(nest_, lane).value();
-      const auto type = typeOf(lane);
-      if (!type || (extent && *extent < 4)) continue;
-      const int score = suitability(lane);
-      if (score > 0 && (!best || score > best->score)) best = Lane{lane, *type, score};
+      const auto extent = extentOf(original_, lane).value();
+      if (extent && *extent < 4) continue;
+      RowPositions rows = rowPositions(original_, lane);
+      const auto type = typeOf(rows.nest, lane);
+      if (!type) continue;
+      const int score = suitability(rows.nest, lane);
+      if (score > 0 && (!best || score > best->score)) best = Lane{lane, *type, score, std::move(rows)};
     }
     return best;
   }
@@ -154,25 +168,76 @@ class LoopWriter {
   }
 
   void openLoops(const std::vector<int>& loops) {
-    for (const int v : loops) block_.open(loopHead(v));
+    for (const int v : loops) {
+      declareRows();
+      block_.open(loopHead(v));
+      isOpen_[static_cast<std::size_t>(v)] = true;
+    }
+    declareRows();
   }
   void closeLoops(const std::vector<int>& loops) {
     for (std::size_t i = 0; i < loops.size(); ++i) block_.close();
   }
 
+  void useRows(const Lane& lane) {
+    nest_ = lane.rows.nest;
+    positions_ = lane.rows.positions;
+  }
+
+  /// True when all loops that the expression reads are open.
+  bool isDecided(const Expr& expr) const {
+    for (std::size_t v = 0; v < isOpen_.size(); ++v)
+      if (!isOpen_[v] && dependsOn(expr, static_cast<int>(v))) return false;
+    return true;
+  }
+
+  /// Declares the positions of rows that the open loops decide.
+  void declareRows() {
+    if (isGuarded_) return;  // where the guard is false they need not exist
+    for (std::size_t i = 0; i < positions_.size(); ++i) {
+      Expr& position = positions_[i];
+      if (!position || !isDecided(position)) continue;
+      const std::string name = variableName(static_cast<int>(original_.variables() + i));
+      ScalarWriter writer(names_, original_.variables(), block_.indent(), name + "_");
+      const std::string value = writer.value(position);
+      block_.statements(writer.takeStatements());
+      block_.line("const std::int64_t " + name + " = " + value + ";");
+      position = Expr();
+    }
+  }
+
+  void openGuard() {
+    if (!nest_.guard) return;
+    ScalarWriter writer(names_, original_.variables(), block_.indent());
+    const std::string guard = writer.value(nest_.guard);
+    block_.statements(writer.takeStatements());
+    block_.open("if (" + guard + ")");
+    isGuarded_ = false;
+    declareRows();
+  }
+  void closeGuard() {
+    if (nest_.guard) block_.close();
+  }
+
   /// Vectors run along an axis of the result.
   void alongOutput(const Lane& lane) {
+    useRows(lane);
     const auto loops = outputLoops(lane.variable);
     openLoops(loops);
+    openGuard();
     block_.open(laneLoop(lane));
     block_.line("using V = typename decltype(lane)::type;");
     if (nest_.kind != Nest::Kind::Map) accumulateVectors(lane);
     LaneWriter writer(names_, nest_.variables(), block_.indent(), lane.variable);
     const std::string value = writer.vectorValue(nest_.stored());
     const std::string pointer = targetPointer(writer);
+    const std::string stride = dim(storeStride(nest_, lane.variable));
+    const DType type = nest_.stored().type();
+    const std::string result = merged(writer.load(pointer, stride, type), value);
     block_.statements(writer.takeStatements());
-    block_.line(writer.store(pointer, dim(storeStride(lane.variable)), nest_.stored().type(), value) + ";");
+    block_.line(writer.store(pointer, stride, type, result) + ";");
     block_.close("});");
+    closeGuard();
     closeLoops(loops);
   }
 
@@ -190,6 +255,7 @@ class LoopWriter {
 
   /// Vectors run along a reduced axis.
   void alongReduction(const Lane& lane) {
+    useRows(lane);
     const auto outer = outputLoops(-1), inner = reductionLoops(lane.variable);
     const std::string combiner = combinerType(nest_.combiner), type(cppType(nest_.element.type()));
     openLoops(outer);
@@ -213,15 +279,23 @@ class LoopWriter {
     ScalarWriter writer(names_, nest_.variables(), block_.indent());
     const std::string value = writer.value(nest_.stored());
     const std::string place = target(writer);
+    const std::string result = merged(place, value);
     block_.statements(writer.takeStatements());
-    block_.line(place + " = " + value + ";");
+    block_.line(place + " = " + result + ";");
+  }
+
+  /// The text of what is stored where `place` is the text of what was there.
+  std::string merged(const std::string& place, const std::string& value) const {
+    return nest_.merge ? combinerType(*nest_.merge) + "{}(" + place + ", " + value + ")" : value;
   }
 
   void scalar() {
     const auto loops = outputLoops(-1);
     openLoops(loops);
+    openGuard();
     if (nest_.kind != Nest::Kind::Map) accumulateScalars();
     storeScalar();
+    closeGuard();
     closeLoops(loops);
   }
 

@@ -145,10 +145,20 @@ class KernelWriter {
   /// Statements that store the final value, given that the loop variables are in scope.
   std::string store() const {
     ScalarWriter writer(names_, nest_.variables(), indent4);
+    std::string text;
+    if (nest_.guard) {
+      const std::string guard = writer.value(nest_.guard);
+      text = writer.takeStatements() + indent4 + "if (!" + parenthesised(guard) + ") return;\n";
+    }
     const std::string value = writer.value(nest_.stored());
     const std::string address = writer.address(nest_.target, nest_.targetIndex);
-    return writer.takeStatements() + indent4 + names_.buffer(nest_.target.buffer) + "[" + address +
-           "] = " + value + ";\n";
+    const std::string place = names_.buffer(nest_.target.buffer) + "[" + address + "]";
+    text += writer.takeStatements() + indent4;
+    if (!nest_.merge) return text + place + " = " + value + ";\n";
+    const DType type = nest_.stored().type();
+    const std::string cpp(cppType(type));
+    return text + "rt::merge<" + cpp + ">(&" + place + ", " + value + ", [](" + cpp + " accumulator, " + cpp +
+           " value) { return " + combined(*nest_.merge, type, "value") + "; });\n";
   }
 
   // --- one work item per element
@@ -186,8 +196,8 @@ class KernelWriter {
     }
   }
 
-  std::string combined(DType type, const std::string& value) const {
-    switch (nest_.combiner) {
+  static std::string combined(Combiner combiner, DType type, const std::string& value) {
+    switch (combiner) {
       case Combiner::Sum:
         return isFloat(type) ? "accumulator + " + parenthesised(value)
                              : "rt::add(accumulator, " + value + ")";
@@ -199,7 +209,7 @@ class KernelWriter {
       case Combiner::Or:
         return "rt::logical_or(accumulator, " + value + ")";
       default:
-        return "rt::" + std::string(combinerName(nest_.combiner)) + "(accumulator, " + value + ")";
+        return "rt::" + std::string(combinerName(combiner)) + "(accumulator, " + value + ")";
     }
   }
 
@@ -227,7 +237,7 @@ class KernelWriter {
     const std::string cpp(cppType(type));
     if (!isPosition())
       return indent4 + cpp + " accumulator = " + neutral(type) + ";\n" + open + statements + indent +
-             "accumulator = " + combined(type, value) + ";\n" + close;
+             "accumulator = " + combined(nest_.combiner, type, value) + ";\n" + close;
     const char* better = nest_.combiner == Combiner::ArgMinimum ? "rt::better_minimum" : "rt::better_maximum";
     return indent4 + cpp + " best = 0;\n" + indent4 + "std::int64_t accumulator = -1;\n" + open + statements +
            indent + "const " + cpp + " candidate = " + value + ";\n" + indent + "if (accumulator < 0 || " +

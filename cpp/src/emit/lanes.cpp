@@ -95,18 +95,20 @@ std::string LaneWriter::vectorValue(const Expr& expr) {
   return varies(expr) ? text : "rt::splat<" + vectorType(expr.type()) + ">(" + text + ")";
 }
 
+std::string LaneWriter::load(const std::string& pointer, const std::string& stride, DType type) const {
+  const std::string vector = vectorType(type);
+  if (stride != "1")
+    return "rt::load_strided<" + vector + (valid_.empty() ? "" : ", " + valid_) + ">(" + pointer + ", " +
+           stride + ")";
+  if (valid_.empty()) return "rt::load<" + vector + ">(" + pointer + ")";
+  return "rt::load_first<" + vector + ", " + valid_ + ">(" + pointer + ")";
+}
+
 std::string LaneWriter::composeLoad(const Expr& expr) {
   const auto form = sofie::address(expr->view, expr->args, variables_);
-  const std::string type = vectorType(expr.type());
   const std::string pointer =
       names_.buffer(expr->view.buffer) + " + " + parenthesised(linearText(*form, names_));
-  const Dim& stride = form->strides[static_cast<std::size_t>(lane_)];
-  if (stride.is(1)) {
-    if (valid_.empty()) return "rt::load<" + type + ">(" + pointer + ")";
-    return "rt::load_first<" + type + ", " + valid_ + ">(" + pointer + ")";
-  }
-  const std::string count = valid_.empty() ? "" : ", " + valid_;
-  return "rt::load_strided<" + type + count + ">(" + pointer + ", " + dimText(stride, names_) + ")";
+  return load(pointer, dimText(form->strides[static_cast<std::size_t>(lane_)], names_), expr.type());
 }
 
 std::string LaneWriter::compose(const Expr& expr, bool conditional) {

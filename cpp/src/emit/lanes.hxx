@@ -15,6 +15,8 @@ class LaneWriter : public ScalarWriter {
              std::string valid = {})
       : ScalarWriter(names, variables, std::move(indent)), lane_(lane), valid_(std::move(valid)) {}
 
+  /// Consecutive elements (or elements `stride` apart).
+  std::string load(const std::string& pointer, const std::string& stride, DType type) const;
   /// A statement that stores the value at consecutive addresses (or at addresses `stride` apart).
   std::string store(const std::string& pointer, const std::string& stride, DType type,
                     const std::string& value) const;

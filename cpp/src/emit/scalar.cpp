@@ -120,7 +120,7 @@ std::string ScalarWriter::render(const Expr& expr, bool conditional) {
   if (isLeaf(expr)) return text;
   const bool wanted = expr->op == Op::Load || uses_[&*expr] > 1;
   if (!wanted || (conditional && reads(expr))) return text;
-  const std::string name = "t" + std::to_string(temporaries_++);
+  const std::string name = prefix_ + std::to_string(temporaries_++);
   statements_ += indent_ + "const " + declaredType(expr) + " " + name + " = " + bare(text) + ";\n";
   return named_[&*expr] = name;
 }

@@ -21,9 +21,9 @@ struct ScalarNames {
 /// Turns scalar expressions into C++: statements that name what is loaded or used twice, and a value.
 class ScalarWriter {
  public:
-  /// `variables`: how many loop variables the expressions may read.
-  ScalarWriter(const ScalarNames& names, std::size_t variables, std::string indent)
-      : names_(names), variables_(variables), indent_(std::move(indent)) {}
+  /// `variables`: how many loop variables the expressions may read; `prefix`: of the names in the statements.
+  ScalarWriter(const ScalarNames& names, std::size_t variables, std::string indent, std::string prefix = "t")
+      : names_(names), variables_(variables), indent_(std::move(indent)), prefix_(std::move(prefix)) {}
   virtual ~ScalarWriter() = default;
 
   /// The text of the value; what it needs is appended to statements().
@@ -45,7 +45,7 @@ class ScalarWriter {
   std::string addressOf(const View& view, const std::vector<Expr>& indices, bool conditional);
 
  private:
-  std::string indent_;
+  std::string indent_, prefix_;
   std::string statements_;
   int temporaries_ = 0;
   std::map<const ExprNode*, int> uses_;

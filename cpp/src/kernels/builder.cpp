@@ -203,12 +203,14 @@ void Builder::store(const Expr& element, const Tensor& target) {
 }
 
 void Builder::scatter(const Shape& axes, const Expr& element, const Tensor& target,
-                      std::vector<Expr> indices) {
+                      std::vector<Expr> indices, std::optional<Combiner> merge, const Expr& guard) {
   Nest nest;
   nest.axes = axes;
   nest.element = element;
   nest.target = target.view;
   nest.targetIndex = std::move(indices);
+  nest.merge = merge;
+  nest.guard = guard;
   add(std::move(nest));
 }
 

@@ -201,9 +201,11 @@ class Interpreter {
     const auto axes = numbers(nest.axes), reduction = numbers(nest.reduction);
     variables_.assign(nest.variables(), 0);
     loop(axes, 0, [&] {
+      if (nest.guard && !Domain::isTrue(evaluate(nest.guard))) return;
       if (nest.kind != Nest::Kind::Map) reduce(nest, reduction);
       const Cell value = evaluate(nest.stored());
-      cell(nest.target, nest.targetIndex) = value;
+      Cell& place = cell(nest.target, nest.targetIndex);
+      place = nest.merge ? combine(*nest.merge, nest.stored().type(), place, value) : value;
     });
   }
 

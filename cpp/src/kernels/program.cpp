@@ -91,6 +91,7 @@ void forEachView(const Kernel& kernel, const std::function<void(const View&, boo
   std::visit(Overload{
                  [&](const Nest& nest) {
                    forEachExpression(nest, [&](const Expr& expr) { visitLoads(expr, visit); });
+                   if (nest.merge) visit(nest.target, false);
                    visit(nest.target, true);
                  },
                  [&](const Region& region) {
@@ -199,6 +200,8 @@ std::string text(const Nest& nest) {
               " of " + sofie::text(nest.element) + "; epilogue";
   result += " " + sofie::text(nest.stored()) + "\n      -> " + text(nest.target) + " at";
   for (const Expr& index : nest.targetIndex) result += " " + sofie::text(index);
+  if (nest.merge) result += " by " + std::string(combinerName(*nest.merge));
+  if (nest.guard) result += " if " + sofie::text(nest.guard);
   return result;
 }
 

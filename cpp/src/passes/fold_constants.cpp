@@ -13,9 +13,9 @@ std::vector<std::size_t> constantWriters(const Program& program, int buffer) {
   for (std::size_t k = 0; k < program.kernels.size(); ++k) {
     bool writes = false, constant = true;
     forEachView(program.kernels[k], [&](const View& view, bool write) {
-      if (write)
-        writes = writes || view.buffer == buffer;
-      else
+      if (view.buffer == buffer)
+        writes = writes || write;  // what a merging nest reads, the writers before it stored
+      else if (!write)
         constant =
             constant && program.buffers[static_cast<std::size_t>(view.buffer)].kind == BufferKind::Constant;
     });

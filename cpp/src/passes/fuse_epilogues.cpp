@@ -50,7 +50,7 @@ Nest fused(const Nest& reducer, const Nest& consumer, int buffer, const std::vec
 /// Joins the Map at `at` to a reduction whose result it alone reads.
 bool fuseAt(Program& program, const Uses& uses, std::size_t at) {
   const auto* consumer = std::get_if<Nest>(&program.kernels[at].body);
-  if (!consumer || consumer->kind != Nest::Kind::Map) return false;
+  if (!consumer || consumer->kind != Nest::Kind::Map || !consumer->overwrites()) return false;
   for (std::size_t k = at; k-- > 0;) {
     const auto* reducer = std::get_if<Nest>(&program.kernels[k].body);
     if (!reducer || reducer->kind == Nest::Kind::Map) continue;

@@ -31,7 +31,8 @@ const Nest* soleMapWriter(const Program& program, const Uses& uses, int buffer) 
   if (uses.writes[static_cast<std::size_t>(buffer)] != 1) return nullptr;
   for (const Kernel& kernel : program.kernels) {
     const auto* nest = std::get_if<Nest>(&kernel.body);
-    if (nest && nest->target.buffer == buffer) return nest->kind == Nest::Kind::Map ? nest : nullptr;
+    if (nest && nest->target.buffer == buffer)
+      return nest->kind == Nest::Kind::Map && nest->overwrites() ? nest : nullptr;
   }
   return nullptr;
 }
