@@ -157,7 +157,8 @@ class Functor(hook.Definition):
         Returns
         -------
         numpy.ndarray
-            Of shape ``(n_events,)``, or ``(n_events, n_values)`` for an output of several values per event.
+            Of shape ``(n_events,)``, or ``(n_events, n_values)`` for an output of several values per event;
+            an array of arrays where the data of each event decide how many there are.
 
         Raises
         ------
@@ -174,7 +175,7 @@ class Functor(hook.Definition):
             inputs.append(rows.reshape(len(rows), *shape))
             first += len(columns)
         scores = self._score(inputs, binding)
-        return scores[:, 0] if scores.shape[1] == 1 else scores
+        return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self._source.content:
@@ -217,7 +218,12 @@ class Functor(hook.Definition):
         runner = self.session.library.session(str(self.session.weights))
         runner.prepare([binding.symbols[symbol] for symbol in self.session.symbols])
         return [
-            adapter.Result(tensor.dtype, math.prod(shape), index == self._output)
+            adapter.Result(
+                tensor.dtype,
+                math.prod(shape),
+                index == self._output,
+                len(shape) if tensor.name in self.session.measured else None,
+            )
             for index, (tensor, shape) in enumerate(
                 zip(self.session.outputs, runner.output_shapes(), strict=True)
             )
@@ -245,12 +251,22 @@ class Functor(hook.Definition):
 
     def _score(self, inputs: list[NDArray[Any]], binding: Binding) -> NDArray[Any]:
         """Scores of shape (n_events, n_values); `inputs` have the events in front of the model's own dims."""
+        if self.output.name in self.session.measured:
+            return self._score_jagged(inputs)
         shape = len(inputs[0]), self._results(binding)[self._output].values
         if _batch_symbol(self.session.inputs, self.output) is not None:
             feeds = self._feeds(array[:, 0] for array in inputs)
             return self.session.run(feeds)[self.output.name].reshape(shape)
         scores = np.empty(shape, self.output.dtype)
         for event in range(shape[0]):
+            feeds = self._feeds(array[event] for array in inputs)
+            scores[event] = self.session.run(feeds)[self.output.name].ravel()
+        return scores
+
+    def _score_jagged(self, inputs: list[NDArray[Any]]) -> NDArray[Any]:
+        """One array for each event."""
+        scores = np.empty(len(inputs[0]), object)
+        for event in range(len(scores)):
             feeds = self._feeds(array[event] for array in inputs)
             scores[event] = self.session.run(feeds)[self.output.name].ravel()
         return scores

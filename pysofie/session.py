@@ -42,6 +42,8 @@ class Session:
         Names, dtypes and shapes.
     symbols : list of str
         The dims that the shapes of the inputs decide, in the order in which a runner takes them.
+    measured : list of str
+        The outputs whose shapes the data decide while the model runs.
     library : pysofie._core.Library
         The compiled code.
     weights : pathlib.Path
@@ -55,6 +57,7 @@ class Session:
         self.inputs = _tensors(description["inputs"])
         self.outputs = _tensors(description["outputs"])
         self.symbols: list[str] = description["symbols"]
+        self.measured: list[str] = description["measured"]
         self.library = library
         self.weights = weights
         self._threads = threading.local()
@@ -172,7 +175,7 @@ class Session:
             state.prepare(shapes, self)
         outputs = state.new_outputs()
         state.runner.run(arrays, outputs)
-        return outputs
+        return state.trimmed(outputs) if self.measured else outputs
 
     def _state(self) -> _State:
         try:
@@ -249,7 +252,13 @@ class _State:
         self.shapes = shapes
 
     def new_outputs(self) -> list[Array]:
+        """Room for the largest outputs."""
         return [np.empty(shape, dtype) for shape, dtype in self.outputs]
+
+    def trimmed(self, outputs: list[Array]) -> list[Array]:
+        """The outputs in the shapes that the data of the last run decided."""
+        shapes = self.runner.result_shapes()
+        return [np.ndarray(shape, array.dtype, array) for shape, array in zip(shapes, outputs, strict=True)]
 
 
 def _as_input(value: Any, tensor: Tensor, dtype: np.dtype[Any]) -> Array:

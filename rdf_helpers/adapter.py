@@ -44,17 +44,25 @@ class Result:
         Number of elements.
     returned : bool
         Whether it becomes the column; others are computed and dropped.
+    measured_rank : int or None
+        Its rank, if the data decide how many elements there are; `values` is then the largest number.
     """
 
     dtype: str
     values: int
     returned: bool
+    measured_rank: int | None = None
+
+    @property
+    def is_scalar(self) -> bool:
+        """Whether an event has exactly one value."""
+        return self.values == 1 and self.measured_rank is None
 
     @property
     def column_type(self) -> str:
         """C++ type of the column that it makes."""
         element = CPP_TYPES[self.dtype]
-        return element if self.values == 1 else f"ROOT::RVec<{element}>"
+        return element if self.is_scalar else f"ROOT::RVec<{element}>"
 
 
 def scratch_offsets(results: Sequence[Result]) -> tuple[list[int], int]:
@@ -101,6 +109,9 @@ def write(name: str, binding: Binding, column_types: Sequence[str], results: Seq
     chosen = next(result for result in results if result.returned)
     arguments = [f"{cpp_type} c{i}" for i, cpp_type in enumerate(column_types)]
     lines = [*_inputs(binding), *_outputs(results)]
+    lines.append("session->run(inputs, outputs);")
+    if chosen.measured_rank is not None:
+        lines.append(f"y.resize(session->values({results.index(chosen)}, {chosen.measured_rank}));")
     body = "\n".join(f"    {line}" for line in lines)
     return f"""struct {name} {{
   std::shared_ptr<pysofie::rdf::Model> model;
@@ -108,8 +119,7 @@ def write(name: str, binding: Binding, column_types: Sequence[str], results: Seq
   {chosen.column_type} operator()({", ".join(["unsigned slot", *arguments])}) const {{
     const auto session = model->session(slot);
 {body}
-    session->run(inputs, outputs);
-    return {"y[0]" if chosen.values == 1 else "y"};
+    return {"y[0]" if chosen.is_scalar else "y"};
   }}
 }};
 """
@@ -129,7 +139,7 @@ def _inputs(binding: Binding) -> list[str]:
 def _outputs(results: Sequence[Result]) -> list[str]:
     chosen = next(result for result in results if result.returned)
     element = CPP_TYPES[chosen.dtype]
-    one = chosen.values == 1
+    one = chosen.is_scalar
     declaration = f"{element} y[1];" if one else f"ROOT::RVec<{element}> y({chosen.values});"
     offsets, _ = scratch_offsets(results)
     pointers = [

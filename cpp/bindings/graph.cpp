@@ -198,6 +198,12 @@ void register_graph(nb::module_& m) {
       .def("analyse", nb::overload_cast<>(&Graph::analyse), "Infers shapes and types and folds constants.")
       .def_prop_ro("inputs", [](const Graph& self) { return tensors(self, self.inputs()); })
       .def_prop_ro("outputs", [](const Graph& self) { return tensors(self, self.outputs()); })
+      .def_prop_ro(
+          "measured",
+          [](const Graph& self) {
+            return std::vector<std::string>(self.measured().begin(), self.measured().end());
+          },
+          "Symbols whose values the data decide, known once the graph is analysed.")
       .def("nodes", nodes)
       .def("dump", [](const Graph& self) { return sofie::text(self); });
 

@@ -190,6 +190,13 @@ class Runner {
     return output_shapes_;
   }
 
+  std::vector<std::vector<std::int64_t>> result_shapes() {
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    require_prepared();
+    return shapes(model_->table().result_shape);
+  }
+
   void run(nb::handle inputs, nb::handle outputs) {
     const Buffers in(inputs, false), out(outputs, true);
     const nb::gil_scoped_release release;
@@ -254,15 +261,25 @@ class Runner {
       input_bytes_.push_back(bytes);
     }
     output_bytes_.clear();
-    output_shapes_.clear();
+    output_shapes_ = shapes(table.output_shape);
+    for (const Tensor& tensor : model_->outputs()) {
+      std::size_t bytes = tensor.itemsize;
+      for (const std::int64_t dim : output_shapes_[output_bytes_.size()])
+        bytes *= static_cast<std::size_t>(dim);
+      output_bytes_.push_back(bytes);
+    }
+  }
+
+  /// What a function of the table says of each output.
+  template <class Ask>
+  std::vector<std::vector<std::int64_t>> shapes(Ask ask) const {
+    std::vector<std::vector<std::int64_t>> result;
     for (const Tensor& tensor : model_->outputs()) {
       std::vector<std::int64_t> shape(tensor.rank);
-      table.output_shape(session_, static_cast<std::int32_t>(output_shapes_.size()), shape.data());
-      std::size_t bytes = tensor.itemsize;
-      for (const std::int64_t dim : shape) bytes *= static_cast<std::size_t>(dim);
-      output_bytes_.push_back(bytes);
-      output_shapes_.push_back(std::move(shape));
+      ask(session_, static_cast<std::int32_t>(result.size()), shape.data());
+      result.push_back(std::move(shape));
     }
+    return result;
   }
 
   void require_prepared() const {
@@ -278,6 +295,9 @@ class Runner {
   void run_once(const Buffers& inputs, const Buffers& outputs) {
     const int fault = model_->table().run(session_, inputs.pointers(), outputs.pointers());
     if (fault == 1) throw std::out_of_range("an index computed by the model lies outside its tensor");
+    if (fault == 3)
+      throw sofie::ShapeError(
+          "sizes that the data decide do not fit: each other, or the bounds given by dims=");
     if (fault != 0) throw sofie::Error("the model reported fault " + std::to_string(fault));
   }
 
@@ -322,7 +342,9 @@ void register_library(nb::module_& m) {
 
   nb::class_<Runner>(m, "Runner", "One session of a compiled model; arrays must be dense and row-major.")
       .def("prepare", &Runner::prepare, "symbols"_a, "Sets the values of the symbols, in order.")
-      .def("output_shapes", &Runner::output_shapes, "The shapes of the outputs, valid after prepare.")
+      .def("output_shapes", &Runner::output_shapes,
+           "The shapes of the outputs, the largest ones where the data decide; valid after prepare.")
+      .def("result_shapes", &Runner::result_shapes, "The shapes that the outputs had in the last run.")
       .def("run", &Runner::run, "inputs"_a, "outputs"_a, "Computes the outputs without holding the GIL.",
            nb::sig("def run(self, inputs: collections.abc.Sequence[object], "
                    "outputs: collections.abc.Sequence[object]) -> None"))

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PYSOFIE_ABI_VERSION 1
+#define PYSOFIE_ABI_VERSION 2
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,7 +24,8 @@ typedef struct pysofie_model {
   uint32_t abi_version;
 
   /// JSON: {"name", "target", "inputs": [{"name", "dtype", "shape": [int | "symbol"]}],
-  /// "outputs": [{"name", "dtype", "shape": [int | "expression"]}], "symbols": ["batch", ...]}.
+  /// "outputs": [{"name", "dtype", "shape": [int | "expression"]}], "symbols": ["batch", ...],
+  /// "measured": [names of outputs whose dimensions the data decide]}.
   /// Dtypes are NumPy's names; tensors are dense and row-major; a bool takes one byte.
   const char* description;
 
@@ -43,11 +44,15 @@ typedef struct pysofie_model {
   /// no symbols.
   int (*prepare)(pysofie_session*, const int64_t* symbols, char* error, size_t error_size);
 
-  /// Writes the dimensions of an output, as many as its rank; valid after prepare.
+  /// Writes the dimensions of an output, as many as its rank; valid after prepare. Where the data decide them,
+  /// these are the largest: what a run needs memory for.
   void (*output_shape)(const pysofie_session*, int32_t output, int64_t* shape);
 
+  /// Writes the dimensions that an output had in the last run; its elements lie dense in front.
+  void (*result_shape)(const pysofie_session*, int32_t output, int64_t* shape);
+
   /// Computes the outputs. It allocates nothing, takes no lock and does not throw. Returns 0, or the fault
-  /// that the data caused: 1 for an index out of range.
+  /// that the data caused: 1 for an index out of range, 3 for a size that does not fit.
   int (*run)(pysofie_session*, const void* const* inputs, void* const* outputs);
 
   /// The size of the memory that the session has for intermediate tensors.

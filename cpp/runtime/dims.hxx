@@ -47,9 +47,17 @@ inline void check_least(const char* what, std::int64_t size, std::int64_t least)
                               std::to_string(size));
 }
 
+/// Sets a size that the data decide. \return false, and no size, when it is not one of 0 to `most`
+inline bool measure(std::int64_t value, std::int64_t most, std::int64_t& size) noexcept {
+  const bool fits = 0 <= value && value <= most;
+  size = fits ? value : 0;
+  return fits;
+}
+
 /// \throws std::out_of_range or std::runtime_error for what the C interface reports as a number
 inline void check_fault(int fault) {
   if (fault == 1) throw std::out_of_range("the data hold an index that lies outside of its tensor");
+  if (fault == 3) throw std::length_error("sizes that the data decide do not fit");
   if (fault != 0) throw std::runtime_error("the device failed");
 }
 

@@ -114,8 +114,8 @@ def build(checked: CheckedModel, *, name: str | None, dims: Mapping[str, Any], d
     proto = _write_out(checked.proto, operators)
     builder = _Builder(proto, dims, operators)
     graph = builder.graph(proto.graph, _core.sanitize(name or proto.graph.name or "model"))
-    builder.refuse_unknown_dims()
     graph.analyse()
+    builder.refuse_unknown_dims(graph.measured)
     if checked.complaint:
         raise InvalidModelError(checked.complaint)
     return Model(
@@ -264,8 +264,7 @@ class _Builder:
 
         graph = _core.Graph(name, self.opsets, is_subgraph)
         for symbol, value in self.dims.items():
-            if isinstance(value, tuple):
-                graph.set_bounds(symbol, *value)
+            graph.set_bounds(symbol, *(value if isinstance(value, tuple) else (0, value)))
         constants = [*source.initializer, *map(densify, source.sparse_initializer)]
         names = [tensor.name for tensor in constants]
         # Before IR version 4 a constant had to be listed among the inputs too.
@@ -305,13 +304,14 @@ class _Builder:
         ]
         raise UnsupportedError("the model is not supported:\n  " + "\n  ".join([*self.problems, *unknown]))
 
-    def refuse_unknown_dims(self) -> None:
-        """Refuse values and bounds of symbols that the model does not have."""
-        unknown = sorted(set(self.dims) - set(self.symbols))
+    def refuse_unknown_dims(self, measured: list[str]) -> None:
+        """Refuse values and bounds of symbols that neither the inputs have nor the data decide."""
+        known = dict.fromkeys([*self.symbols, *measured])
+        unknown = sorted(set(self.dims) - set(known))
         if unknown:
             raise ShapeError(
                 f"dims names {', '.join(map(repr, unknown))}; the dynamic dims of this model are "
-                f"{', '.join(map(repr, dict.fromkeys(self.symbols))) or 'none'}"
+                f"{', '.join(map(repr, known)) or 'none'}"
             )
 
     @staticmethod

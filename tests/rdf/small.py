@@ -76,3 +76,16 @@ def with_features(content: bytes, names: str) -> bytes:
     proto = onnx.ModelProto.FromString(content)
     helper.set_model_props(proto, {"feature_names": names})
     return proto.SerializeToString()
+
+
+def positive() -> bytes:
+    """From three values to those that are positive, however many there are."""
+    nodes = [
+        helper.make_node("Greater", ["x", "zero"], ["mask"]),
+        helper.make_node("Compress", ["x", "mask"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, (3,))
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ("some",))
+    return support.model(
+        nodes, [x], [y], {"zero": np.zeros((), "float32")}, name="positive"
+    ).SerializeToString()

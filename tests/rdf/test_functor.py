@@ -333,3 +333,16 @@ def test_a_functor_may_go_before_its_column(frame):
     scored = frame.Define("score", pysofie.functor(small.weighted_sum(), columns=small.PT_ETA_PHI))
     assert scored.Count().GetValue() == 100
     assert scored.Max("score").GetValue() > 0
+
+
+def test_a_result_whose_size_the_data_decide(frame):
+    """An RVec of the actual length, and as many values from arrays."""
+    positive = pysofie.functor(small.positive(), columns=small.PT_ETA_PHI)
+    *columns, chosen = arrays(frame.Define("chosen", positive), *small.PT_ETA_PHI, "chosen")
+    table = np.stack(columns, axis=1).astype("float32")
+    expected = [row[row > 0] for row in table]
+    assert {len(row) for row in expected} == {0, 1, 2, 3}
+    scored = positive(*columns)
+    for row, event, wanted in zip(chosen, scored, expected, strict=True):
+        np.testing.assert_array_equal(np.asarray(row), wanted)
+        np.testing.assert_array_equal(event, wanted)

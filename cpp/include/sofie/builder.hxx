@@ -72,6 +72,7 @@ class Builder {
   Tensor contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right);
 
   void call(Call call);
+  void write(Measure measure);
   /// Runs the kernels that `then` writes when the bool scalar holds, else those of `otherwise`. Both store
   /// their results into tensors that exist before.
   void branch(const Tensor& condition, const std::function<void()>& then,

@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -52,8 +53,16 @@ class Graph {
                std::map<std::string, Attribute> attributes);
   void addOutput(const std::string& name);
   void setBounds(const std::string& symbol, Bounds bounds) { bounds_[symbol] = bounds; }
+  /// The bounds that the user gave a symbol.
+  Bounds bounds(const std::string& symbol) const;
   /// A dim of that name with the bounds given by the user.
   Dim symbol(const std::string& name) const;
+  /// True when a symbol of that name stands in the shape of an input, here or in the graphs around.
+  bool isInputSymbol(const std::string& name) const;
+  /// Takes over bounds and symbols of the graph around this one.
+  void takeSymbols(const Graph& outer);
+  /// The symbols that get their values while the model runs; known once it is analysed.
+  const std::set<std::string>& measured() const { return measured_; }
 
   /// Infers types and shapes and folds what is known at generation time.
   /// \throws UnsupportedError naming every unsupported node at once
@@ -80,6 +89,7 @@ class Graph {
   std::string name_;
   std::map<std::string, int> opsets_;
   std::map<std::string, Bounds> bounds_;
+  std::set<std::string> inputSymbols_, measured_;
   std::vector<Value> values_;
   std::vector<Node> nodes_;
   std::vector<int> inputs_, outputs_;

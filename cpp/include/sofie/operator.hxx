@@ -56,6 +56,11 @@ class Operator : public Builder {
   /// Writes the kernels of a subgraph in place, and returns its outputs.
   std::vector<Tensor> subgraph(const std::string& name);
 
+  /// A size that the data decide: the int64 scalar `value`, which is at most `most`. Its symbol is named by
+  /// `what` and the node's first output.
+  /// \throws UnsupportedError when neither `most` nor the user gives a bound
+  Dim measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most);
+
   void output(std::size_t i, const Tensor& tensor);
   bool wants(std::size_t i) const { return i < node_.outputs.size() && node_.outputs[i] >= 0; }
   const std::vector<std::optional<Tensor>>& outputs() const { return outputs_; }

@@ -67,8 +67,15 @@ struct Call {
   std::vector<Dim> arguments;
 };
 
+/// Sets a local symbol from an int64 scalar. What lies outside of the symbol's range, or breaks a requirement
+/// whose symbols are then all known, ends the run with a fault.
+struct Measure {
+  std::string symbol;
+  Tensor value;
+};
+
 struct Kernel {
-  std::variant<Nest, Region, Call> body;
+  std::variant<Nest, Region, Call, Measure> body;
   std::string origin;  ///< the nodes it came from: for comments and profiles only
 };
 
@@ -82,7 +89,8 @@ struct Buffer {
   std::optional<Constant> constant;
 };
 
-/// A relation between sizes that only a run can decide; a session refuses sizes that break it.
+/// A relation between sizes that only a run can decide; a session refuses sizes that break it, when it is
+/// prepared or, where they are local symbols, as soon as they are measured.
 struct Requirement {
   enum class Relation : std::uint8_t { Equal, AtLeast };
 
@@ -116,6 +124,10 @@ struct Program {
   /// A dim of the inputs' symbols alone that the given one never exceeds: what memory must be there for.
   Dim most(const Dim& dim) const;
   Shape most(const Shape& shape) const;
+  const LocalSymbol* findLocal(const std::string& name) const;
+  /// True when the data decide the dim.
+  bool isMeasured(const Dim& dim) const;
+  bool isMeasured(const Shape& shape) const;
 };
 
 /// Calls f on every expression (element, epilogue, target indices, guard) of the nest; f may change it.
@@ -138,6 +150,8 @@ void forEachView(const Kernel& kernel, const std::function<void(const View&, boo
 void changeViews(Kernel& kernel, const std::function<void(View&)>& change);
 /// The origin of two kernels that became one.
 std::string joinOrigins(const std::string& first, const std::string& second);
+/// Calls f on every kernel in the order of execution, those inside of regions after their region.
+void forEachKernel(const std::vector<Kernel>& kernels, const std::function<void(const Kernel&)>& f);
 /// Calls f on every nest, those inside of regions included.
 void forEachNest(std::vector<Kernel>& kernels, const std::function<void(Nest&)>& f);
 /// How many kernels read and write each buffer.

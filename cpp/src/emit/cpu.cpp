@@ -108,6 +108,7 @@ class CpuRenderer {
   /// Writes the function of a kernel and returns the statement that calls it.
   std::string callOf(const Kernel& kernel) {
     if (const auto* region = std::get_if<Region>(&kernel.body)) return callOf(*region);
+    if (const auto* measure = std::get_if<Measure>(&kernel.body)) return callOf(*measure);
     const auto* nest = std::get_if<Nest>(&kernel.body);
     if (!nest) routineHeaders_.insert(std::get<Call>(kernel.body).header);
     const std::string inside = nest ? body(*nest) : body(std::get<Call>(kernel.body));
@@ -130,6 +131,12 @@ class CpuRenderer {
     text += "\n    } else {";
     for (const Kernel& kernel : region.otherwise) text += "\n      " + callOf(kernel);
     return text + "\n    }";
+  }
+
+  std::string callOf(const Measure& measure) {
+    const View& value = measure.value.view;
+    const std::string element = "(" + place(value.buffer) + ")[" + dimText(model_, value.offset) + "]";
+    return "{\n" + measureText(model_, measure, element, "return 3;", "      ") + "    }";
   }
 
   /// Where a buffer lies, as a typed pointer.
@@ -167,6 +174,7 @@ class CpuRenderer {
         "/// Runs the kernels on one thread; the weights are shared by all engines of the process.\nstruct "
         "Engine {\n";
     text += engineConstructor(hasArena) + enginePrepare(hasArena) + engineRun(hasArena);
+    if (model_.isMeasured) text += "  const Dims& dims() const { return dims_; }\n";
     text += "  std::size_t arena_bytes() const { return " + std::string(hasArena ? "arena_.size()" : "0") +
             "; }\n";
     if (model_.options.profile && !calls_.empty()) {
@@ -207,6 +215,7 @@ class CpuRenderer {
         "noexcept {\n";
     if (usesWeights()) text += "    const unsigned char* const weights = weights_->data();\n";
     if (hasArena) text += "    unsigned char* const arena = arena_.data();\n";
+    if (model_.isMeasured) text += "    [[maybe_unused]] const Dims& dims = dims_;\n";
     text += "    std::int32_t fault = 0;\n";
     for (std::size_t k = 0; k < calls_.size(); ++k) text += callText(k);
     return text + "    return fault;\n  }\n\n";

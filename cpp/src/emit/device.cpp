@@ -80,6 +80,7 @@ class EngineWriter {
   std::string launchText(const Kernel& kernel, const std::string& indent) {
     if (const auto* nest = std::get_if<Nest>(&kernel.body)) return nestText(*nest, kernel.origin, indent);
     if (const auto* region = std::get_if<Region>(&kernel.body)) return regionText(*region, indent);
+    if (const auto* measure = std::get_if<Measure>(&kernel.body)) return measuredText(*measure, indent);
     return callText(std::get<Call>(kernel.body), kernel.origin, indent);
   }
 
@@ -125,6 +126,13 @@ class EngineWriter {
     text += indent + "} else {\n";
     for (const Kernel& kernel : region.otherwise) text += launchText(kernel, indent + "  ");
     return text + indent + "}\n";
+  }
+
+  std::string measuredText(const Measure& measure, const std::string& indent) {
+    const View& value = measure.value.view;
+    const std::string offset = value.offset.is(0) ? "" : " + " + dimText(model_, value.offset);
+    return measureText(model_, measure, "queue_.read(" + names_.buffer(value.buffer) + offset + ")",
+                       "return misfit();", indent);
   }
 
   // --- where the buffers are
@@ -174,9 +182,9 @@ class EngineWriter {
     return call + (copies.empty() ? "          (void)host;\n" : copies) + "        })";
   }
 
-  /// Bytes of an input or output, for the current dims.
+  /// Bytes of an input or output, for the current dims; the largest number where the data decide it.
   std::string bytesText(int buffer) const {
-    return dimText(model_, product(model_.buffer(buffer).shape) *
+    return dimText(model_, product(model_.program.most(model_.buffer(buffer).shape)) *
                                static_cast<std::int64_t>(sizeOf(model_.buffer(buffer).type)));
   }
 
@@ -198,6 +206,7 @@ class EngineWriter {
     const std::string slots = std::to_string(model_.plan.slots.size());
     const std::string kernels = std::to_string(model_.program.kernels.size());
     const bool faults = body.find("fault()") != std::string::npos;
+    const bool measured = model_.isMeasured;
     const std::string name = model_.tag.empty() ? "Engine" : "BasicEngine";
     std::string text = "/// The kernels on a device, and their memory there.\n" +
                        (model_.tag.empty() ? "" : std::string("template <class Tag>\n")) + "class " + name +
@@ -237,7 +246,8 @@ class EngineWriter {
       staging_ = Memory(queue_, static_cast<std::size_t>(total));
   }
 
-  /// Runs on memory of the host. @return 0, 1 for an index out of range, 2 when the device failed
+  /// Runs on memory of the host. @return 0, 1 for an index out of range, 2 when the device failed)" +
+        (measured ? ", 3 when sizes\n  /// that the data decide do not fit" : "") + R"(
   int run(const void* const* inputs, void* const* outputs) noexcept {
     try {
       const void* from[)" +
@@ -275,13 +285,15 @@ class EngineWriter {
 )" +
         (faults ? R"(    const std::int32_t raised = queue_.read(fault());
     if (raised != 0) queue_.launch(1, rt::ClearFault{fault()});
-    return static_cast<int>(raised);
 )"
-                : "    queue_.wait();\n    return 0;\n") +
+                : "    queue_.wait();\n") +
+        (measured ? "    if (std::exchange(misfit_, false)) return 3;\n" : "") +
+        (faults ? "    return static_cast<int>(raised);\n" : "    return 0;\n") +
         R"(  }
 
   Queue& queue() { return queue_; }
-  std::size_t arena_bytes() const { return arena_.size(); }
+)" + (measured ? "  const Dims& dims() const { return dims_; }\n" : "") +
+        R"(  std::size_t arena_bytes() const { return arena_.size(); }
 )";
     if (model_.options.profile)
       text += "  std::uint64_t nanoseconds[" + kernels + "] = {};\n  std::uint64_t calls[" + kernels +
@@ -297,14 +309,14 @@ class EngineWriter {
 
 )"
                        : "\n") +
-            R"(  Queue queue_;
+            (measured ? "  void misfit() { misfit_ = true; }\n\n" : "") + R"(  Queue queue_;
   std::shared_ptr<const Memory> weights_;
   Memory )" +
             (faults ? "fault_, " : "") + R"(arena_, staging_;
   Staged staged_[)" +
             staged + R"(] = {};
 )" + (model_.plan.isStatic ? "" : "  std::int64_t offsets_[" + slots + "] = {};\n") +
-            R"(  Dims dims_{};
+            (measured ? "  bool misfit_ = false;\n" : "") + R"(  Dims dims_{};
 };
 )";
     if (!model_.tag.empty()) text += "using Engine = BasicEngine<" + model_.tag + ">;\n";

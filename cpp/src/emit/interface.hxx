@@ -23,6 +23,7 @@ struct Model {
       weightOffset;     ///< bytes from the start of the weights, by buffer; -1 for the others
   std::string weights;  ///< the payload of the weights file
   std::uint64_t checksum = 0;
+  bool isMeasured = false;  ///< whether the data decide sizes
   bool onDevice = false;  ///< whether kernels run in memory that the host cannot read
   std::string tag = {};   ///< the default of Tag, if Engine and Session are templates of an accelerator's tag
 
@@ -45,6 +46,7 @@ std::string dimText(const Model& model, const Dim& dim);
 ///   explicit Engine(const std::string& weights);   loads or shares the weights; may throw
 ///   void prepare(const Dims& dims);                 lays out the arena; may throw
 ///   int run(const void* const* inputs, void* const* outputs) noexcept;
+///   const Dims& dims() const;                       after a run with what it measured; if anything is
 ///   std::size_t arena_bytes() const;
 ///   and with options.profile: std::uint64_t nanoseconds[kernels], calls[kernels].
 std::string modelHeader(const Model& model, const std::vector<std::string>& includes,
@@ -52,6 +54,11 @@ std::string modelHeader(const Model& model, const std::vector<std::string>& incl
 
 /// The header and the weights file.
 Files modelFiles(const Model& model, const std::string& header);
+
+/// Statements that set a local symbol in `dims_` to the value and check what depends on it; `refuse` is the
+/// statement that ends the run.
+std::string measureText(const Model& model, const Measure& measure, const std::string& value,
+                        const std::string& refuse, const std::string& indent);
 
 /// Statements that compute the arena's offsets for `dims` into offsets_[], for plans that are not static.
 std::string placementText(const Model& model, const std::string& indent);

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include "../../runtime/weights.hxx"
 #include "emit/interface.hxx"
@@ -46,7 +47,7 @@ std::vector<std::string> ownNames(const Program& program) {
 }  // namespace
 
 Model describeModel(const Program& program, const std::string& target, const RenderOptions& options) {
-  Model model{program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {},
+  Model model{program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {}, {},
               {},      {},     0};
   std::vector<std::string> taken = ownNames(program);
   const auto take = [&taken](const std::vector<std::string>& names) {
@@ -58,6 +59,9 @@ Model describeModel(const Program& program, const std::string& target, const Ren
   std::vector<std::string> locals;
   for (const LocalSymbol& local : program.locals) locals.push_back(local.name);
   model.localNames = take(locals);
+  forEachKernel(program.kernels, [&](const Kernel& kernel) {
+    model.isMeasured = model.isMeasured || std::holds_alternative<Measure>(kernel.body);
+  });
   model.inputNames = take(bufferNames(program, program.inputs));
   model.outputNames = take(bufferNames(program, program.outputs));
   layOutWeights(model);
@@ -75,6 +79,50 @@ std::string symbolText(const Model& model, const std::string& symbol) {
 
 std::string dimText(const Model& model, const Dim& dim) {
   return dim.text([&](const std::string& symbol) { return symbolText(model, symbol); });
+}
+
+namespace {
+
+/// The requirements that can be checked as soon as `wanted` is measured.
+std::vector<Requirement> decidedBy(const Program& program, const Measure& wanted) {
+  std::set<std::string> known(program.symbols.begin(), program.symbols.end());
+  bool reached = false;
+  forEachKernel(program.kernels, [&](const Kernel& kernel) {
+    const auto* measure = std::get_if<Measure>(&kernel.body);
+    if (!measure || reached) return;
+    known.insert(measure->symbol);
+    reached = measure == &wanted;
+  });
+  std::vector<Requirement> result;
+  for (const Requirement& requirement : program.requirements) {
+    std::vector<std::string> names;
+    requirement.left.collectSymbols(names);
+    requirement.right.collectSymbols(names);
+    const bool concerns = std::find(names.begin(), names.end(), wanted.symbol) != names.end();
+    if (concerns &&
+        std::all_of(names.begin(), names.end(), [&](const std::string& name) { return known.count(name); }))
+      result.push_back(requirement);
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string measureText(const Model& model, const Measure& measure, const std::string& value,
+                        const std::string& refuse, const std::string& indent) {
+  const std::string symbol = symbolText(model, measure.symbol);
+  const std::string field = "dims_" + symbol.substr(symbol.find('.'));
+  std::string text = indent + "if (!rt::measure(" + value + ", " +
+                     dimText(model, model.program.findLocal(measure.symbol)->most) + ", " + field + ")) " +
+                     refuse + "\n";
+  for (const Requirement& requirement : decidedBy(model.program, measure)) {
+    const bool isEqual = requirement.relation == Requirement::Relation::Equal;
+    const std::string check = indent + "if (" + dimText(model, requirement.left) +
+                              (isEqual ? " != " : " < ") + dimText(model, requirement.right) + ") " + refuse +
+                              "\n";
+    if (text.find(check) == std::string::npos) text += check;
+  }
+  return text;
 }
 
 std::string placementText(const Model& model, const std::string& indent) {

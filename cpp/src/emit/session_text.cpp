@@ -63,7 +63,10 @@ std::string documentTensors(const Model& model) {
     for (std::size_t i = 0; i < buffers.size(); ++i) {
       const Buffer& buffer = model.buffer(buffers[i]);
       text += std::string("/// ") + what + " " + names[i] + ": " + commentText(buffer.name) + ", " +
-              std::string(dtypeName(buffer.type)) + " " + commentText(sofie::text(buffer.shape)) + "\n";
+              std::string(dtypeName(buffer.type)) + " " + commentText(sofie::text(buffer.shape));
+      if (model.program.isMeasured(buffer.shape))
+        text += ", at most " + commentText(sofie::text(model.program.most(buffer.shape)));
+      text += "\n";
     }
   };
   list("Input", model.program.inputs, model.inputNames);
@@ -105,7 +108,8 @@ std::set<std::string> tensorBytes(const Model& model) {
   for (const Slot& slot : model.plan.slots) add(slot.bytes);
   for (const auto* list : {&model.program.inputs, &model.program.outputs})
     for (const int id : *list)
-      add(product(model.program.most(model.buffer(id).shape)) * static_cast<std::int64_t>(sizeOf(model.buffer(id).type)));
+      add(product(model.program.most(model.buffer(id).shape)) *
+          static_cast<std::int64_t>(sizeOf(model.buffer(id).type)));
   return result;
 }
 
@@ -120,6 +124,7 @@ std::string checkDimsText(const Model& model) {
   }
   for (const std::string& bytes : tensorBytes(model)) checks += "  rt::check_bytes(" + bytes + ");\n";
   for (const Requirement& requirement : model.program.requirements) {
+    if (model.program.isMeasured({requirement.left, requirement.right})) continue;
     const bool isEqual = requirement.relation == Requirement::Relation::Equal;
     const std::string check = std::string(isEqual ? "  rt::check_equal(" : "  rt::check_least(") +
                               cppString(requirement.what) + ", " + dimText(model, requirement.left) + ", " +
@@ -131,7 +136,20 @@ std::string checkDimsText(const Model& model) {
 
 std::string outputCountText(const Model& model, std::size_t i) {
   const Buffer& buffer = model.buffer(model.program.outputs[i]);
-  return "static_cast<std::size_t>(" + dimText(model, product(buffer.shape)) + ")";
+  return "static_cast<std::size_t>(" + dimText(model, product(model.program.most(buffer.shape))) + ")";
+}
+
+/// Statements that leave of each result what the data decided to be there.
+std::string trimText(const Model& model) {
+  std::string text;
+  for (std::size_t i = 0; i < model.program.outputs.size(); ++i) {
+    const Shape& shape = model.buffer(model.program.outputs[i]).shape;
+    if (model.program.isMeasured(shape))
+      text += "      result" + std::to_string(i) + ".resize(static_cast<std::size_t>(" +
+              dimText(model, product(shape)) + "));\n";
+  }
+  if (text.empty()) return text;
+  return "    {\n      const Dims& dims = engine_.dims();\n" + text + "    }\n";
 }
 
 std::string inferText(const Model& model, const Signature& signature) {
@@ -146,7 +164,8 @@ std::string inferText(const Model& model, const Signature& signature) {
     const bool isBool = model.buffer(model.program.outputs[i]).type == DType::Bool;
     pointers += (i ? ", " : "") + (isBool ? "reinterpret_cast<bool*>(" + data + ")" : data);
   }
-  body += "    rt::check_fault(infer(" + Signature::join(signature.inputValues, pointers) + "));\n";
+  body += "    rt::check_fault(infer(" + Signature::join(signature.inputValues, pointers) + "));\n" +
+          trimText(model);
   std::string results;
   for (std::size_t i = 0; i < count; ++i)
     results += (i ? ", std::move(result" : "std::move(result") + std::to_string(i) + ")";
@@ -154,10 +173,21 @@ std::string inferText(const Model& model, const Signature& signature) {
   return body;
 }
 
-constexpr const char* hostPromise = R"(Allocates nothing and takes no lock.
-  /// @return 0, or 1 when the data hold an index out of range)";
-constexpr const char* devicePromise = R"(Copies to the device and back.
-  /// @return 0, 1 when the data hold an index out of range, or 2 when the device failed)";
+/// What infer says of itself.
+std::string promise(const Model& model) {
+  std::string text =
+      model.onDevice ? "Copies to the device and back." : "Allocates nothing and takes no lock.";
+  if (model.isMeasured)
+    text += "\n  /// There must be room for the largest outputs; dims() then tells how large they are.";
+  text += "\n  /// @return 0";
+  if (model.onDevice)
+    text += ", 1 when the data hold an index out of range, or 2 when the device failed";
+  else
+    text += ", or 1 when the data hold an index out of range";
+  if (model.isMeasured) text += "; 3 when sizes that the data decide do not fit";
+  return text;
+}
+
 /// What a Session offers beside the rest when its kernels run on a device.
 constexpr const char* deviceMembers = R"(  /// On the caller's queue, in whose order the kernels run.
   explicit @Session@(const typename Engine::Queue::Native& queue, std::string weights = @default@@sizes@)
@@ -165,7 +195,7 @@ constexpr const char* deviceMembers = R"(  /// On the caller's queue, in whose o
     prepare(@sizeValues@);
   }
 
-  /// Queues the computation on memory of the device and returns at once.
+  /// Queues the computation on memory of the device and returns at once@sizesNote@.
   void enqueue(@inputsAndOutputs@) {
     const void* const inputs[] = {@inputArray@};
     void* const outputs[] = {@outputArray@};
@@ -255,8 +285,13 @@ struct BasicSession {
 
 )";
   if (model.onDevice) text += deviceMembers;
-  text += R"(  const Dims& dims() const { return dims_; }
-  Engine& engine() { return engine_; }
+  if (model.isMeasured)
+    text +=
+        "  /// The sizes, with those that the data of the last run decided.\n"
+        "  const Dims& dims() const { return engine_.dims(); }\n";
+  else
+    text += "  const Dims& dims() const { return dims_; }\n";
+  text += R"(  Engine& engine() { return engine_; }
   const Engine& engine() const { return engine_; }
 
  private:
@@ -273,28 +308,30 @@ struct BasicSession {
     same += (same.empty() ? "a." : " && a.") + symbol + " == b." + symbol;
   const std::string inputs = model.inputNames.empty() ? "nullptr" : inputArray;
   return documentTensors(model) +
-         replaceAll(text, {{"@Session@", tagged ? "BasicSession" : "Session"},
-                           {"@promise@", model.onDevice ? devicePromise : hostPromise},
-                           {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
-                           {"@default@", weightsDefault},
-                           {"@sizes@", defaults},
-                           {"@sizeValues@", signature.sizeValues},
-                           {"@sizeParameters@", signature.sizes},
-                           {"@brace@", brace},
-                           {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
-                           {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
-                           {"@inputArray@", inputs},
-                           {"@outputArray@", outputArray},
-                           {"@result@", signature.result},
-                           {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},
-                           {"@prepareCall@", model.isDynamic()
-                                                 ? "    prepare(" + signature.sizeValues +
-                                                       ");\n    const Dims& dims = dims_;\n    (void)dims;\n"
-                                                 : ""},
-                           {"@inferBody@", inferText(model, signature)},
-                           {"@sameParameters@",
-                            same.empty() ? "const Dims&, const Dims&" : "const Dims& a, const Dims& b"},
-                           {"@same@", same.empty() ? "true" : same}});
+         replaceAll(
+             text,
+             {{"@Session@", tagged ? "BasicSession" : "Session"},
+              {"@promise@", promise(model)},
+              {"@sizesNote@", model.isMeasured ? ", or when it knows the sizes that the data decide" : ""},
+              {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
+              {"@default@", weightsDefault},
+              {"@sizes@", defaults},
+              {"@sizeValues@", signature.sizeValues},
+              {"@sizeParameters@", signature.sizes},
+              {"@brace@", brace},
+              {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
+              {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
+              {"@inputArray@", inputs},
+              {"@outputArray@", outputArray},
+              {"@result@", signature.result},
+              {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},
+              {"@prepareCall@", model.isDynamic() ? "    prepare(" + signature.sizeValues +
+                                                        ");\n    const Dims& dims = dims_;\n    (void)dims;\n"
+                                                  : ""},
+              {"@inferBody@", inferText(model, signature)},
+              {"@sameParameters@",
+               same.empty() ? "const Dims&, const Dims&" : "const Dims& a, const Dims& b"},
+              {"@same@", same.empty() ? "true" : same}});
 }
 
 }  // namespace sofie

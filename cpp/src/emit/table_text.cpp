@@ -28,16 +28,23 @@ std::string descriptionJson(const Model& model) {
   std::string symbols;
   for (const std::string& symbol : model.program.symbols)
     symbols += (symbols.empty() ? "" : ", ") + jsonString(symbol);
+  std::string measured;
+  for (const int output : model.program.outputs)
+    if (model.program.isMeasured(model.buffer(output).shape))
+      measured += (measured.empty() ? "" : ", ") + jsonString(model.buffer(output).name);
   return "{\"name\": " + jsonString(model.program.name) + ", \"target\": \"" + model.target +
          "\", \"inputs\": " + jsonTensors(model.program, model.program.inputs) +
          ", \"outputs\": " + jsonTensors(model.program, model.program.outputs) + ", \"symbols\": [" +
-         symbols + "], \"weights\": " + (model.isInline() ? "\"inline\"" : "\"file\"") + "}";
+         symbols + "], \"measured\": [" + measured +
+         "], \"weights\": " + (model.isInline() ? "\"inline\"" : "\"file\"") + "}";
 }
 
-std::string outputShapeText(const Model& model) {
+/// Statements that write an output's shape: the largest, or that of the last run.
+std::string outputShapeText(const Model& model, bool largest) {
   std::string text;
   for (std::size_t i = 0; i < model.program.outputs.size(); ++i) {
-    const Shape& shape = model.buffer(model.program.outputs[i]).shape;
+    const Shape& own = model.buffer(model.program.outputs[i]).shape;
+    const Shape shape = largest ? model.program.most(own) : own;
     text += "        case " + std::to_string(i) + ":\n";
     for (std::size_t axis = 0; axis < shape.size(); ++axis)
       text += "          shape[" + std::to_string(axis) + "] = " + dimText(model, shape[axis]) + ";\n";
@@ -59,6 +66,12 @@ std::string tableText(const Model& model) {
   std::string prepareSizes;
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
     prepareSizes += (i ? ", " : "") + ("static_cast<std::size_t>(symbols[" + std::to_string(i) + "])");
+  const std::string resultShapes =
+      model.isMeasured ? "      [[maybe_unused]] const Dims& dims = session(opaque)->dims();\n      "
+                         "(void)shape;\n      switch "
+                         "(output) {\n" +
+                             outputShapeText(model, false) + "        default: break;\n      }\n"
+                       : "      output_shape(opaque, output, shape);\n";
   return replaceAll(R"(
 /// The model behind the C interface of abi.h.
 inline const pysofie_model* table() {
@@ -95,6 +108,8 @@ inline const pysofie_model* table() {
 @outputShapes@        default: break;
       }
     }
+    static void result_shape(const pysofie_session* opaque, std::int32_t output, std::int64_t* shape) {
+@resultShapes@    }
     static int run(pysofie_session* opaque, const void* const* inputs, void* const* outputs) {
       return session(opaque)->engine().run(inputs, outputs);
     }
@@ -109,6 +124,7 @@ inline const pysofie_model* table() {
                                    Functions::destroy,
                                    Functions::prepare,
                                    Functions::output_shape,
+                                   Functions::result_shape,
                                    Functions::run,
                                    Functions::arena_bytes,
                                    @kernelCount@,
@@ -118,7 +134,8 @@ inline const pysofie_model* table() {
 }
 )",
                     {{"@prepareSizes@", prepareSizes},
-                     {"@outputShapes@", outputShapeText(model)},
+                     {"@outputShapes@", outputShapeText(model, true)},
+                     {"@resultShapes@", resultShapes},
                      {"@description@", cppString(descriptionJson(model))},
                      {"@symbolCount@", std::to_string(model.symbolNames.size())},
                      {"@inputCount@", std::to_string(model.inputNames.size())},

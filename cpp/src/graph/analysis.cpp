@@ -48,6 +48,7 @@ void Graph::analyse(const Node& node) {
   };
   Operator application(*this, node, scratch, source);
   findOperator(node.domain, node.op, opset(node.domain))(application);
+  for (const LocalSymbol& local : scratch.locals) measured_.insert(local.name);
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] < 0) continue;
     const auto& output = application.outputs()[i];

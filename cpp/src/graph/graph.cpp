@@ -47,6 +47,9 @@ void Graph::addInput(const std::string& name, DType type, const Shape& shape) {
   value.shape = shape;
   value.typed = true;
   inputs_.push_back(id);
+  std::vector<std::string> symbols;
+  for (const Dim& dim : shape) dim.collectSymbols(symbols);
+  inputSymbols_.insert(symbols.begin(), symbols.end());
 }
 
 void Graph::addInitializer(const std::string& name, Constant constant) {
@@ -74,9 +77,18 @@ void Graph::addNode(const std::string& op, const std::string& domain, const std:
 
 void Graph::addOutput(const std::string& name) { outputs_.push_back(find(name, "the graph's output")); }
 
-Dim Graph::symbol(const std::string& name) const {
-  const auto bounds = bounds_.find(name);
-  return Dim::symbol(name, bounds == bounds_.end() ? Bounds{} : bounds->second);
+Bounds Graph::bounds(const std::string& symbol) const {
+  const auto found = bounds_.find(symbol);
+  return found == bounds_.end() ? Bounds{} : found->second;
+}
+
+Dim Graph::symbol(const std::string& name) const { return Dim::symbol(name, bounds(name)); }
+
+bool Graph::isInputSymbol(const std::string& name) const { return inputSymbols_.count(name) != 0; }
+
+void Graph::takeSymbols(const Graph& outer) {
+  bounds_ = outer.bounds_;
+  inputSymbols_ = outer.inputSymbols_;
 }
 
 int Graph::opset(const std::string& domain) const {

@@ -113,11 +113,30 @@ std::vector<std::size_t> Operator::axes(const std::string& name, std::size_t i, 
 
 std::vector<Tensor> Operator::subgraph(const std::string& name) {
   Graph inner = *attribute<std::shared_ptr<Graph>>(name);
+  inner.takeSymbols(graph_);
   for (const int capture : inner.captures())
     inner.bindCapture(capture, graph_.value(graph_.idOf(inner.value(capture).name)));
   inner.analyse();
   return lowerInto(program(), inner,
                    [&](int capture) { return source_(graph_.idOf(inner.value(capture).name)); });
+}
+
+Dim Operator::measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most) {
+  std::string name = what;
+  for (const int output : node_.outputs)
+    if (output >= 0) {
+      name += "_" + graph_.value(output).name;
+      break;
+    }
+  while (graph_.isInputSymbol(name)) name += "_";
+  const auto given = graph_.bounds(name).high;
+  if (!most && !given)
+    unsupported("only the data decide how large its result is, without any limit; give one as dims={\"" +
+                name + "\": (0, most)}");
+  const Dim limit = !given ? *most : most ? min(*most, *given) : Dim(*given);
+  const Dim size = program().local(name, limit);
+  write(Measure{name, reshape(value, {})});
+  return size;
 }
 
 void Operator::output(std::size_t i, const Tensor& tensor) {

@@ -202,8 +202,8 @@ void Builder::store(const Expr& element, const Tensor& target) {
   scatter(target.shape(), element, target, indices(target.rank()));
 }
 
-void Builder::scatter(const Shape& axes, const Expr& element, const Tensor& target,
-                      std::vector<Expr> indices, std::optional<Combiner> merge, const Expr& guard) {
+void Builder::scatter(const Shape& axes, const Expr& element, const Tensor& target, std::vector<Expr> indices,
+                      std::optional<Combiner> merge, const Expr& guard) {
   Nest nest;
   nest.axes = axes;
   nest.element = element;
@@ -275,6 +275,8 @@ Tensor Builder::contraction(const Shape& axes, const Shape& reduction, const Exp
 }
 
 void Builder::call(Call call) { program_.kernels.push_back({std::move(call), origin_}); }
+
+void Builder::write(Measure measure) { program_.kernels.push_back({std::move(measure), origin_}); }
 
 std::vector<Kernel> Builder::recorded(const std::function<void()>& write) {
   const auto first = static_cast<std::ptrdiff_t>(program_.kernels.size());

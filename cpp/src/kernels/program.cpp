@@ -24,18 +24,31 @@ Tensor Program::tensor(int buffer) const {
 
 Dim Program::local(const std::string& name, const Dim& greatest) {
   const Dim bound = most(greatest);
-  const auto known = std::find_if(locals.begin(), locals.end(),
-                                  [&](const LocalSymbol& local) { return local.name == name; });
-  if (known == locals.end()) locals.push_back({name, bound});
+  if (!findLocal(name)) locals.push_back({name, bound});
   return Dim::symbol(name, {0, bound.upperBound()});
 }
 
 Dim Program::most(const Dim& dim) const {
   return dim.atMost([&](const std::string& name) -> std::optional<Dim> {
-    for (const LocalSymbol& local : locals)
-      if (local.name == name) return local.most;
-    return std::nullopt;
+    const LocalSymbol* local = findLocal(name);
+    return local ? std::optional<Dim>(local->most) : std::nullopt;
   });
+}
+
+const LocalSymbol* Program::findLocal(const std::string& name) const {
+  for (const LocalSymbol& local : locals)
+    if (local.name == name) return &local;
+  return nullptr;
+}
+
+bool Program::isMeasured(const Dim& dim) const {
+  std::vector<std::string> names;
+  dim.collectSymbols(names);
+  return std::any_of(names.begin(), names.end(), [&](const std::string& name) { return findLocal(name); });
+}
+
+bool Program::isMeasured(const Shape& shape) const {
+  return std::any_of(shape.begin(), shape.end(), [&](const Dim& dim) { return isMeasured(dim); });
 }
 
 Shape Program::most(const Shape& shape) const {
@@ -103,6 +116,7 @@ void forEachView(const Kernel& kernel, const std::function<void(const View&, boo
                    for (const Tensor& tensor : call.inputs) visit(tensor.view, false);
                    for (const Tensor& tensor : call.outputs) visit(tensor.view, true);
                  },
+                 [&](const Measure& measure) { visit(measure.value.view, false); },
              },
              kernel.body);
 }
@@ -129,8 +143,19 @@ void changeViews(Kernel& kernel, const std::function<void(View&)>& change) {
                    for (Tensor& tensor : call.inputs) change(tensor.view);
                    for (Tensor& tensor : call.outputs) change(tensor.view);
                  },
+                 [&](Measure& measure) { change(measure.value.view); },
              },
              kernel.body);
+}
+
+void forEachKernel(const std::vector<Kernel>& kernels, const std::function<void(const Kernel&)>& f) {
+  for (const Kernel& kernel : kernels) {
+    f(kernel);
+    if (const auto* region = std::get_if<Region>(&kernel.body)) {
+      forEachKernel(region->then, f);
+      forEachKernel(region->otherwise, f);
+    }
+  }
 }
 
 void forEachNest(std::vector<Kernel>& kernels, const std::function<void(Nest&)>& f) {
@@ -227,6 +252,9 @@ std::string text(const Program& program, const Kernel& kernel) {
                           for (const Tensor& tensor : call.outputs)
                             result += "\n      writes " + text(tensor.view);
                           return result;
+                        },
+                        [&](const Measure& measure) {
+                          return "measure " + measure.symbol + " in " + text(measure.value.view);
                         },
                     },
                     kernel.body);

@@ -99,8 +99,11 @@ Plan planMemory(const Program& program) {
       }
       plan.slotOf[id] = static_cast<int>(plan.slots.size());
       const auto elementBytes = static_cast<std::int64_t>(sizeOf(buffer.type));
-      plan.slots.push_back(
-          {product(program.most(buffer.shape)) * elementBytes, lives[id].first, lives[id].last, {view.buffer}, 0});
+      plan.slots.push_back({product(program.most(buffer.shape)) * elementBytes,
+                            lives[id].first,
+                            lives[id].last,
+                            {view.buffer},
+                            0});
     });
   }
   place(plan, static_cast<int>(program.kernels.size()));

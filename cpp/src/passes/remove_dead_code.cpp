@@ -10,6 +10,14 @@ bool storesNothing(const Kernel& kernel) {
   return nest && product(nest->axes).is(0);
 }
 
+/// The sizes that it sets may stand in any dim.
+bool measures(const Kernel& kernel) {
+  bool found = false;
+  forEachKernel({kernel},
+                [&](const Kernel& each) { found = found || std::holds_alternative<Measure>(each.body); });
+  return found;
+}
+
 }  // namespace
 
 bool removeDeadCode(Program& program) {
@@ -17,7 +25,7 @@ bool removeDeadCode(Program& program) {
   for (const int output : program.outputs) needed[static_cast<std::size_t>(output)] = true;
   std::vector<Kernel> live;
   for (auto kernel = program.kernels.rbegin(); kernel != program.kernels.rend(); ++kernel) {
-    bool writesNeeded = false;
+    bool writesNeeded = measures(*kernel);
     forEachView(*kernel, [&](const View& view, bool write) {
       writesNeeded = writesNeeded || (write && needed[static_cast<std::size_t>(view.buffer)]);
     });

@@ -159,7 +159,17 @@ class TableSession {
   void run(const void* const* inputs, void* const* outputs) {
     const int fault = table_.run(session_, inputs, outputs);
     if (fault == 1) throw std::out_of_range(message("an index that it computed lies outside its tensor"));
+    if (fault == 3) throw std::length_error(message("sizes that the data decide do not fit"));
     if (fault != 0) throw std::runtime_error(message("fault " + std::to_string(fault)));
+  }
+
+  /// How many elements an output of that rank had in the last run.
+  std::size_t values(std::int32_t output, std::size_t rank) const {
+    std::vector<std::int64_t> shape(rank);
+    table_.result_shape(session_, output, shape.data());
+    std::size_t count = 1;
+    for (const std::int64_t dim : shape) count *= static_cast<std::size_t>(dim);
+    return count;
   }
 
   /// \param offset in bytes, a multiple of the element's size
