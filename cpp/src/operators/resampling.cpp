@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "common.hxx"
+#include "interpolation.hxx"
 #include "sofie/error.hxx"
 
 namespace sofie {
@@ -46,15 +47,8 @@ struct Method {
   bool crops() const { return coordinates == "tf_crop_and_resize"; }
   /// Half the width of the filter.
   std::int64_t support() const { return mode == "cubic" ? 2 : 1; }
-  /// The filter's weight at a distance, float64: a triangle, or the cubic convolution of R. Keys, "Cubic
-  /// convolution interpolation for digital image processing", IEEE ASSP 29 (1981), equation (4).
   Expr weight(const Expr& distance) const {
-    const Expr x = unary(Op::Abs, distance);
-    if (mode == "linear") return binary(Op::Maximum, real(0), real(1) - x);
-    const Expr inner = (real(cubic + 2) * x - real(cubic + 3)) * x * x + real(1);
-    const Expr outer = ((real(cubic) * x - real(5 * cubic)) * x + real(8 * cubic)) * x - real(4 * cubic);
-    const Expr tail = select(binary(Op::Lt, x, real(2)), outer, real(0));
-    return select(binary(Op::Le, x, real(1)), inner, tail);
+    return mode == "linear" ? linearWeight(distance) : cubicWeight(distance, cubic);
   }
 };
 
@@ -284,8 +278,7 @@ class Resampling {
   /// The filters are products of one per axis, so that the axes are resized one after the other.
   Tensor interpolated() {
     if (axes_.empty()) return x_;
-    const bool isWide = x_.type == DType::Float64 || sizeOf(x_.type) > 2;
-    const DType type = isWide && x_.type != DType::Float32 ? DType::Float64 : DType::Float32;
+    const DType type = interpolationType(x_.type);
     Tensor result = op_.cast(x_, type);
     for (std::size_t i = axes_.size(); i-- > 0;) result = interpolated(result, i);
     return op_.cast(result, x_.type);
