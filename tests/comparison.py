@@ -28,6 +28,19 @@ def _value(name: str, dtype: str, shape: Sequence[int | str]) -> onnx.ValueInfoP
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), shape)
 
 
+def _typed_by_onnxruntime(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Fill in the types of outputs: ONNX does not infer those of other domains than its own."""
+    names = {f"tensor({name.lower()})": number for name, number in onnx.TensorProto.DataType.items()}
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    types = {output.name: (names[output.type], output.shape) for output in session.get_outputs()}
+    outputs = [
+        helper.make_tensor_value_info(output.name, *types[output.name]) for output in proto.graph.output
+    ]
+    del proto.graph.output[:]
+    proto.graph.output.extend(outputs)
+    return proto
+
+
 class Nodes:
     """Nodes that read common inputs; every output of a node is an output of the model.
 
@@ -37,6 +50,8 @@ class Nodes:
         Type and shape by name; a text in a shape is a symbol.
     opset : int
         Of all nodes.
+    domains : dict, optional
+        Opsets of other domains; a node names its own by the keyword `domain`.
     seed : int
         Of `rng`, which draws attributes and constants.
     """
@@ -46,10 +61,12 @@ class Nodes:
         inputs: dict[str, tuple[str, Sequence[int | str]]],
         *,
         opset: int,
+        domains: dict[str, int] | None = None,
         seed: int = 0,
     ) -> None:
         self.inputs = inputs
         self.opset = opset
+        self.domains = domains or {}
         self.rng = np.random.default_rng(seed)
         self.nodes: list[onnx.NodeProto] = []
         self.constants: dict[str, np.ndarray] = {}
@@ -94,7 +111,10 @@ class Nodes:
 
     def proto(self) -> onnx.ModelProto:
         inputs = [_value(name, *tensor) for name, tensor in self.inputs.items()]
-        return typed(model(self.nodes, inputs, self.outputs, self.constants, opset=self.opset))
+        proto = model(
+            self.nodes, inputs, self.outputs, self.constants, opset=self.opset, domains=self.domains
+        )
+        return _typed_by_onnxruntime(proto) if self.domains else typed(proto)
 
     def compile(self, reference: str = "onnxruntime") -> Comparison:
         proto = self.proto()

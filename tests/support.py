@@ -22,13 +22,15 @@ def model(
     constants: dict[str, np.ndarray] | None = None,
     *,
     opset: int = 17,
+    domains: dict[str, int] | None = None,
     name: str = "test",
     **keywords: Any,
 ) -> onnx.ModelProto:
-    """A model without ceremony."""
+    """A model without ceremony; `domains` holds the opsets of others than ONNX's own."""
     tensors = [numpy_helper.from_array(value, key) for key, value in (constants or {}).items()]
     graph = helper.make_graph(list(nodes), name, list(inputs), list(outputs), tensors)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9, **keywords)
+    opsets = [helper.make_opsetid(*entry) for entry in ({"": opset} | (domains or {})).items()]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9, **keywords)
 
 
 def typed(proto: onnx.ModelProto) -> onnx.ModelProto:

@@ -68,6 +68,10 @@ class Builder {
   /// A general reduction: `element` over the loop variables of `axes` followed by `reduction`.
   Tensor reduce(const Shape& axes, const Shape& reduction, Combiner combiner, const Expr& element,
                 const Term& epilogue = {});
+  /// A recurrence: a state of the type of `initial` becomes `element`, an expression of the Accumulator, at
+  /// every point of `reduction` in order; epilogue(last state) is stored.
+  Tensor fold(const Shape& axes, const Shape& reduction, const Expr& initial, const Expr& element,
+              const Term& epilogue = {});
   /// Sum over `reduction` of left * right, two loads at affine indices.
   Tensor contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right);
 

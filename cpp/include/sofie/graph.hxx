@@ -24,6 +24,7 @@ struct Value {
   DType type = DType::Float32;
   Shape shape;
   bool typed = false;  ///< type and shape are known
+  std::string refusal;  ///< why its node leaves it out
   Contents contents;   ///< of initializers and of what folds at generation time
 };
 

@@ -62,8 +62,12 @@ class Operator : public Builder {
   Dim measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most);
 
   void output(std::size_t i, const Tensor& tensor);
+  /// Leaves an output out: the model is supported if nothing reads it.
+  void refuseOutput(std::size_t i, const std::string& why);
   bool wants(std::size_t i) const { return i < node_.outputs.size() && node_.outputs[i] >= 0; }
   const std::vector<std::optional<Tensor>>& outputs() const { return outputs_; }
+  /// Why outputs were left out, by output; may be shorter than their list.
+  const std::vector<std::string>& refusals() const { return refusals_; }
 
   /// \throws UnsupportedError about this node.
   [[noreturn]] void unsupported(const std::string& what) const;
@@ -75,6 +79,7 @@ class Operator : public Builder {
   const Node& node_;
   Source source_;
   std::vector<std::optional<Tensor>> outputs_;
+  std::vector<std::string> refusals_;
 
   const Value& valueOf(std::size_t i) const;
 };
@@ -102,5 +107,7 @@ OperatorRule findOperator(const std::string& domain, const std::string& name, in
 #define SOFIE_CONCATENATE_(a, b) a##b
 #define SOFIE_CONCATENATE(a, b) SOFIE_CONCATENATE_(a, b)
 /// Registers a rule for an operator of ONNX's default domain: SOFIE_OPERATOR("Clip", 11, clip_11)
-#define SOFIE_OPERATOR(name, since, rule) \
-  static const ::sofie::Registration SOFIE_CONCATENATE(registration_, __COUNTER__)("", name, since, rule)
+#define SOFIE_OPERATOR(name, since, rule) SOFIE_OPERATOR_OF("", name, since, rule)
+/// The same for an operator of another domain.
+#define SOFIE_OPERATOR_OF(domain, name, since, rule) \
+  static const ::sofie::Registration SOFIE_CONCATENATE(registration_, __COUNTER__)(domain, name, since, rule)

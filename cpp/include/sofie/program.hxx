@@ -9,9 +9,11 @@
 
 namespace sofie {
 
-enum class Combiner : std::uint8_t { Sum, Product, Minimum, Maximum, And, Or, ArgMinimum, ArgMaximum };
+enum class Combiner : std::uint8_t { Sum, Product, Minimum, Maximum, And, Or, ArgMinimum, ArgMaximum, Fold };
 
 std::string_view combinerName(Combiner combiner);
+/// True when the reduction must run in the order of its loops.
+bool isOrdered(Combiner combiner);
 
 /// A perfect loop nest that stores one element per point of `axes`.
 ///
@@ -20,7 +22,8 @@ std::string_view combinerName(Combiner combiner);
 /// - Reduce: `element` is combined over the reduction; `epilogue`, an expression of the Accumulator, is
 /// stored.
 ///   With an Arg combiner the accumulator is the int64 position in the flattened reduction of the first
-///   extreme element.
+///   extreme element. With Fold the element is an expression of the Accumulator, a state that starts as
+///   `initial` and becomes the element at every point, in the order of the loops.
 /// - Contraction: a Reduce by Sum whose element is the product of two Loads at affine addresses.
 ///
 /// A Map may meet a place several times. Its points are then combined by `merge`, one after the other and
@@ -33,6 +36,7 @@ struct Nest {
   Shape reduction;
   Expr element;
   Combiner combiner = Combiner::Sum;
+  Expr initial;  ///< of a Fold, over the axes alone
   Expr epilogue;
   View target;
   std::vector<Expr> targetIndex;  ///< one per axis of the target; computed indices make it a scatter
@@ -130,10 +134,12 @@ struct Program {
   bool isMeasured(const Shape& shape) const;
 };
 
-/// Calls f on every expression (element, epilogue, target indices, guard) of the nest; f may change it.
+/// Calls f on every expression (element, initial, epilogue, target indices, guard) of the nest; f may change
+/// it.
 template <class NestType, class F>
 void forEachExpression(NestType& nest, F&& f) {
   f(nest.element);
+  if (nest.initial) f(nest.initial);
   if (nest.kind != Nest::Kind::Map) f(nest.epilogue);
   for (auto& index : nest.targetIndex) f(index);
   if (nest.guard) f(nest.guard);

@@ -32,7 +32,7 @@ class LoopWriter {
     const bool isMap = original_.kind == Nest::Kind::Map;
     const std::size_t axes = original_.axes.size();
     const auto outer = bestLane(0, axes, outputLaneType);
-    const auto inner = isMap || isArg(original_.combiner)
+    const auto inner = isMap || isOrdered(original_.combiner)
                            ? std::nullopt
                            : bestLane(axes, original_.variables(), innerLaneType);
     if (outer && (!inner || outer->score >= inner->score)) {
@@ -100,7 +100,7 @@ class LoopWriter {
       if (!affine(index, nest.variables())) return std::nullopt;
     if (storeStride(nest, lane).is(0) || (nest.guard && dependsOn(nest.guard, lane))) return std::nullopt;
     const bool isMap = nest.kind == Nest::Kind::Map;
-    if (!isMap && (isArg(nest.combiner) || !isFloat(nest.element.type()))) return std::nullopt;
+    if (!isMap && (isOrdered(nest.combiner) || !isFloat(nest.element.type()))) return std::nullopt;
     const auto stored = laneType(nest, nest.stored(), lane, !isMap);
     if (!stored || isMap) return stored;
     const auto element = laneType(nest, nest.element, lane, false);
@@ -303,7 +303,10 @@ class LoopWriter {
     const bool arg = isArg(nest_.combiner);
     const std::string type(cppType(nest_.element.type()));
     const auto loops = reductionLoops(-1);
-    if (arg) {
+    const bool fold = nest_.combiner == Combiner::Fold;
+    if (fold) {
+      startFold(type);
+    } else if (arg) {
       block_.line(type + " best = {};");
       block_.line("std::int64_t accumulator = 0, position = 0;");
     } else {
@@ -323,9 +326,19 @@ class LoopWriter {
       block_.close();
       block_.line("++position;");
     } else {
-      block_.line("accumulator = " + combinerType(nest_.combiner) + "{}(accumulator, " + term + ");");
+      block_.line("accumulator = " +
+                  (fold ? term : combinerType(nest_.combiner) + "{}(accumulator, " + term + ")") + ";");
     }
     closeLoops(loops);
+  }
+
+  void startFold(const std::string& type) {
+    block_.open(type + " accumulator = [&]");
+    ScalarWriter writer(names_, nest_.variables(), block_.indent());
+    const std::string value = writer.value(nest_.initial);
+    block_.statements(writer.takeStatements());
+    block_.line("return " + value + ";");
+    block_.close("}();");
   }
 };
 

@@ -235,6 +235,9 @@ class KernelWriter {
     const std::string value = writer.value(nest_.element);
     const std::string statements = writer.takeStatements();
     const std::string cpp(cppType(type));
+    if (nest_.combiner == Combiner::Fold)
+      return startFold() + open + statements + indent + "accumulator = " +
+             value + ";\n" + close;
     if (!isPosition())
       return indent4 + cpp + " accumulator = " + neutral(type) + ";\n" + open + statements + indent +
              "accumulator = " + combined(nest_.combiner, type, value) + ";\n" + close;
@@ -243,6 +246,14 @@ class KernelWriter {
            indent + "const " + cpp + " candidate = " + value + ";\n" + indent + "if (accumulator < 0 || " +
            better + "(candidate, best)) {\n" + indent + "  best = candidate;\n" + indent +
            "  accumulator = " + (position.empty() ? "0" : position) + ";\n" + indent + "}\n" + close;
+  }
+
+  std::string startFold() const {
+    const std::string indent = indent4 + "  ";
+    ScalarWriter writer(names_, nest_.variables(), indent);
+    const std::string value = writer.value(nest_.initial);
+    return indent4 + std::string(cppType(nest_.initial.type())) + " accumulator = [&] {\n" +
+           writer.takeStatements() + indent + "return " + value + ";\n" + indent4 + "}();\n";
   }
 
   // --- tiles of a matrix product

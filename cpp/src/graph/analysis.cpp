@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "sofie/error.hxx"
 #include "sofie/operator.hxx"
 
@@ -52,6 +54,10 @@ void Graph::analyse(const Node& node) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] < 0) continue;
     const auto& output = application.outputs()[i];
+    if (!output && i < application.refusals().size() && !application.refusals()[i].empty()) {
+      values_[static_cast<std::size_t>(node.outputs[i])].refusal = application.refusals()[i];
+      continue;
+    }
     if (!output)
       throw UnsupportedError(describe(*this, node) + ": its output " + std::to_string(i) +
                              " is not supported");
@@ -70,14 +76,20 @@ void Graph::analyse() {
     problems += "\n  " + problem;
     ++count;
   };
+  const auto read = [&](int id) {
+    if (id < 0) return true;
+    Value& value = values_[static_cast<std::size_t>(id)];
+    if (!value.refusal.empty()) report(std::exchange(value.refusal, {}));
+    return value.typed;
+  };
   for (const Node& node : nodes_) {
     if (const std::string missing = missingOperator(*this, node); !missing.empty()) {
       report(describe(*this, node) + ": " + missing);
       continue;
     }
     bool typed = true;
-    for (const int input : node.inputs) typed = typed && (input < 0 || value(input).typed);
-    for (const int capture : node.captures) typed = typed && value(capture).typed;
+    for (const int input : node.inputs) typed = read(input) && typed;
+    for (const int capture : node.captures) typed = read(capture) && typed;
     if (!typed) continue;  // it depends on a node that was reported
     try {
       analyse(node);
@@ -87,6 +99,7 @@ void Graph::analyse() {
       throw ShapeError(describe(*this, node) + ": " + error.what());
     }
   }
+  for (const int output : outputs_) read(output);
   if (count != 0)
     throw UnsupportedError(std::to_string(count) + (count == 1 ? " node is" : " nodes are") +
                            " not supported:" + problems);

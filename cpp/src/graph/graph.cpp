@@ -8,7 +8,7 @@ int Graph::define(const std::string& name) {
   const int id = static_cast<int>(values_.size());
   if (!names_.emplace(name, id).second)
     throw InvalidModelError("the name '" + name + "' is defined more than once in the graph");
-  values_.push_back({name, DType::Float32, {}, false, {}});
+  values_.push_back({name, DType::Float32, {}, false, "", {}});
   return id;
 }
 

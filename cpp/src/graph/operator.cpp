@@ -143,6 +143,11 @@ void Operator::output(std::size_t i, const Tensor& tensor) {
   if (wants(i)) outputs_[i] = tensor;
 }
 
+void Operator::refuseOutput(std::size_t i, const std::string& why) {
+  refusals_.resize(std::max(refusals_.size(), i + 1));
+  refusals_[i] = describe(graph_, node_) + ": " + why;
+}
+
 void Operator::unsupported(const std::string& what) const {
   throw UnsupportedError(describe(graph_, node_) + ": " + what);
 }

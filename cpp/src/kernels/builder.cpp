@@ -268,6 +268,13 @@ Tensor Builder::reduce(const Shape& axes, const Shape& reduction, Combiner combi
   return result;
 }
 
+Tensor Builder::fold(const Shape& axes, const Shape& reduction, const Expr& initial, const Expr& element,
+                     const Term& epilogue) {
+  const Tensor result = reduce(axes, reduction, Combiner::Fold, element, epilogue);
+  std::get<Nest>(program_.kernels.back().body).initial = initial;
+  return result;
+}
+
 Tensor Builder::contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right) {
   const Tensor result = reduce(axes, reduction, Combiner::Sum, left * right);
   std::get<Nest>(program_.kernels.back().body).kind = Nest::Kind::Contraction;

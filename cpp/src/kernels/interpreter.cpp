@@ -139,6 +139,10 @@ class Interpreter {
     const DType type = nest.element.type();
     if (nest.combiner == Combiner::ArgMinimum || nest.combiner == Combiner::ArgMaximum)
       return findExtreme(nest, sizes);
+    if (nest.combiner == Combiner::Fold) {
+      accumulator_ = evaluate(nest.initial);
+      return loop(sizes, nest.axes.size(), [&] { accumulator_ = evaluate(nest.element); });
+    }
     bool first = true;
     loop(sizes, nest.axes.size(), [&] {
       const Cell next = evaluate(nest.element);

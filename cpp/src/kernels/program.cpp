@@ -7,9 +7,13 @@
 namespace sofie {
 
 std::string_view combinerName(Combiner combiner) {
-  constexpr std::array<std::string_view, 8> names{"sum", "product", "minimum",     "maximum",
-                                                  "and", "or",      "arg_minimum", "arg_maximum"};
+  constexpr std::array<std::string_view, 9> names{"sum", "product",     "minimum",     "maximum", "and",
+                                                  "or",  "arg_minimum", "arg_maximum", "fold"};
   return names[static_cast<std::size_t>(combiner)];
+}
+
+bool isOrdered(Combiner combiner) {
+  return combiner == Combiner::ArgMinimum || combiner == Combiner::ArgMaximum || combiner == Combiner::Fold;
 }
 
 int Program::addBuffer(Buffer buffer) {
@@ -220,6 +224,7 @@ std::string text(const View& view) {
 std::string text(const Nest& nest) {
   static constexpr std::array<const char*, 3> kinds{"map", "reduce", "contraction"};
   std::string result = std::string(kinds[static_cast<std::size_t>(nest.kind)]) + " " + sofie::text(nest.axes);
+  if (nest.initial) result += " from " + sofie::text(nest.initial);
   if (nest.kind != Nest::Kind::Map)
     result += " over " + sofie::text(nest.reduction) + " " + std::string(combinerName(nest.combiner)) +
               " of " + sofie::text(nest.element) + "; epilogue";

@@ -1,4 +1,6 @@
 /// Operators that put tensors together and take them apart.
+#include "movement.hxx"
+
 #include <algorithm>
 #include <limits>
 #include <numeric>
@@ -25,20 +27,27 @@ Shape concatenated(Operator& op, const std::vector<Tensor>& parts, std::size_t a
   return shape;
 }
 
-void concat_1(Operator& op) {
-  std::vector<Tensor> parts;
-  for (std::size_t i = 0; i < op.inputCount(); ++i) parts.push_back(op.input(i));
-  if (parts.empty()) op.invalid("it has no input");
-  requireOneType(op, parts);
-  const std::size_t axis = op.axis(op.integer("axis", 1), parts[0].rank());
-  if (parts.size() == 1) return op.output(0, parts[0]);
+}  // namespace
+
+Tensor concatenate(Operator& op, const std::vector<Tensor>& parts, std::size_t axis) {
+  if (parts.size() == 1) return parts[0];
   const Tensor result = op.temporary(parts[0].type, concatenated(op, parts, axis));
   Dim offset = 0;
   for (const Tensor& part : parts) {
     if (!part.dim(axis).is(0)) op.store(element(part), op.slice(result, axis, offset, part.dim(axis)));
     offset = offset + part.dim(axis);
   }
-  op.output(0, result);
+  return result;
+}
+
+namespace {
+
+void concat_1(Operator& op) {
+  std::vector<Tensor> parts;
+  for (std::size_t i = 0; i < op.inputCount(); ++i) parts.push_back(op.input(i));
+  if (parts.empty()) op.invalid("it has no input");
+  requireOneType(op, parts);
+  op.output(0, concatenate(op, parts, op.axis(op.integer("axis", 1), parts[0].rank())));
 }
 
 void split(Operator& op, const std::vector<Dim>& sizes, std::size_t axis) {

@@ -1,8 +1,9 @@
+#include "softmax.hxx"
+
 #include <numeric>
 
 #include "common.hxx"
 #include "sofie/error.hxx"
-#include "sofie/operator.hxx"
 
 namespace sofie {
 namespace {
@@ -29,15 +30,19 @@ Tensor shifted(Operator& op, const Tensor& x, const std::vector<std::size_t>& ax
 
 Expr exponential(const Expr& x) { return unary(Op::Exp, x); }
 
-void softmax_1(Operator& op) {
-  const Tensor x = op.input(0);
-  const auto axes = distributionAxes(op, x);
+}  // namespace
+
+Tensor softmax(Operator& op, const Tensor& x, const std::vector<std::size_t>& axes) {
   const Tensor powers =
       op.elementwise({shifted(op, x, axes)}, [](const std::vector<Expr>& v) { return exponential(v[0]); });
   const Tensor scale = op.reduce(powers, axes, true, Combiner::Sum, {},
                                  [](const Expr& sum) { return unary(Op::Reciprocal, sum); });
-  op.output(0, op.elementwise({powers, scale}, [](const std::vector<Expr>& v) { return v[0] * v[1]; }));
+  return op.elementwise({powers, scale}, [](const std::vector<Expr>& v) { return v[0] * v[1]; });
 }
+
+namespace {
+
+void softmax_1(Operator& op) { op.output(0, softmax(op, op.input(0), distributionAxes(op, op.input(0)))); }
 
 void logSoftmax_1(Operator& op) {
   const Tensor x = op.input(0);

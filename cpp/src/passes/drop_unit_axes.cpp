@@ -3,13 +3,16 @@
 namespace sofie {
 namespace {
 
+Expr replaceAccumulator(const Expr& expr, const Expr& value) {
+  return rewrite(expr, [&](const Expr& node) { return node->op == Op::Accumulator ? value : Expr(); });
+}
+
 /// A reduction over one element stores the epilogue of that element; its position is 0.
 void becomeMap(Nest& nest) {
   const bool position = nest.combiner == Combiner::ArgMinimum || nest.combiner == Combiner::ArgMaximum;
-  const Expr reduced = position ? integer(DType::Int64, 0) : nest.element;
-  nest.element = rewrite(nest.epilogue,
-                         [&](const Expr& node) { return node->op == Op::Accumulator ? reduced : Expr(); });
-  nest.epilogue = Expr();
+  if (nest.combiner == Combiner::Fold) nest.element = replaceAccumulator(nest.element, nest.initial);
+  nest.element = replaceAccumulator(nest.epilogue, position ? integer(DType::Int64, 0) : nest.element);
+  nest.epilogue = nest.initial = Expr();
   nest.kind = Nest::Kind::Map;
 }
 

@@ -63,6 +63,7 @@ bool mergeable(const Nest& nest, std::size_t variable) {
   };
   bool result = even(nest.target, nest.targetIndex) && check(nest.element);
   if (nest.kind != Nest::Kind::Map) result = result && check(nest.epilogue);
+  if (nest.initial) result = result && check(nest.initial);
   return result;
 }
 

@@ -40,6 +40,7 @@ int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Li
   };
   inspect(nest.stored(), true);
   if (nest.kind != Nest::Kind::Map) inspect(nest.element, false);
+  if (nest.initial) inspect(nest.initial, false);
   for (const Expr& index : nest.targetIndex) inspect(index, false);
   const Buffer& target = program.buffers[static_cast<std::size_t>(nest.target.buffer)];
   for (const int buffer : candidates) {

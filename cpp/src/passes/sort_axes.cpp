@@ -31,9 +31,8 @@ std::optional<Affine> reductionAddress(const Nest& nest) {
 }
 
 void sortAxes(Nest& nest) {
-  const bool positional = nest.combiner == Combiner::ArgMinimum || nest.combiner == Combiner::ArgMaximum;
   const auto store = address(nest.target, nest.targetIndex, nest.variables());
-  const auto read = positional ? std::nullopt : reductionAddress(nest);
+  const auto read = isOrdered(nest.combiner) ? std::nullopt : reductionAddress(nest);
   const Affine unordered{0, std::vector<Dim>(nest.variables(), 0)};
   std::vector<int> sorted = order(store.value_or(unordered), 0, nest.axes.size());
   const auto reduction = order(read.value_or(unordered), nest.axes.size(), nest.variables());
