@@ -23,9 +23,9 @@ struct Value {
   std::string name;
   DType type = DType::Float32;
   Shape shape;
-  bool typed = false;  ///< type and shape are known
+  bool typed = false;   ///< type and shape are known
   std::string refusal;  ///< why its node leaves it out
-  Contents contents;   ///< of initializers and of what folds at generation time
+  Contents contents;    ///< of initializers and of what folds at generation time
 };
 
 /// An operator applied to values.

@@ -236,8 +236,7 @@ class KernelWriter {
     const std::string statements = writer.takeStatements();
     const std::string cpp(cppType(type));
     if (nest_.combiner == Combiner::Fold)
-      return startFold() + open + statements + indent + "accumulator = " +
-             value + ";\n" + close;
+      return startFold() + open + statements + indent + "accumulator = " + value + ";\n" + close;
     if (!isPosition())
       return indent4 + cpp + " accumulator = " + neutral(type) + ";\n" + open + statements + indent +
              "accumulator = " + combined(nest_.combiner, type, value) + ";\n" + close;

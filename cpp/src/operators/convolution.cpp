@@ -64,7 +64,7 @@ Tensor correlate(Operator& op, const Tensor& x, const Tensor& w, const Shape& po
 std::optional<Tensor> channelBias(Operator& op, const Dim& outputs, std::size_t spatial) {
   if (!op.has(2)) return std::nullopt;
   requireOneType(op, {op.input(0), op.input(2)});
-  return alongChannels(op, op.input(2), outputs, spatial);
+  return alongChannels(op, "the bias", op.input(2), outputs, spatial);
 }
 
 std::int64_t groupCount(const Operator& op) {
@@ -99,11 +99,12 @@ Shape kernelOf(Operator& op, const Tensor& x, const Tensor& w) {
 
 }  // namespace
 
-Tensor alongChannels(Operator& op, Tensor vector, const Dim& channels, std::size_t spatial) {
+Tensor alongChannels(Operator& op, const std::string& what, Tensor vector, const Dim& channels,
+                     std::size_t spatial) {
   if (vector.rank() != 1)
-    throw ShapeError("what belongs to the output channels must be a vector of " + channels.text() +
-                     " numbers, but has the shape " + text(vector.shape()));
-  op.agree(vector.dim(0), channels, "the length of a vector and the number of output channels");
+    throw ShapeError(what + " must be a vector of " + channels.text() + " numbers, but has the shape " +
+                     text(vector.shape()));
+  op.agree(vector.dim(0), channels, "the length of " + what + " and the number of output channels");
   for (std::size_t i = 0; i < spatial; ++i) vector = op.unsqueeze(vector, i + 1);
   return vector;
 }

@@ -8,7 +8,8 @@ namespace sofie {
 Tensor convolution(Operator& op, const Tensor& x, const Tensor& w);
 
 /// A vector over the output channels as a tensor that broadcasts to (batch, channels, spatial...).
-/// \throws ShapeError when it is no vector of that length
-Tensor alongChannels(Operator& op, Tensor vector, const Dim& channels, std::size_t spatial);
+/// \throws ShapeError when it, which `what` names, is no vector of that length
+Tensor alongChannels(Operator& op, const std::string& what, Tensor vector, const Dim& channels,
+                     std::size_t spatial);
 
 }  // namespace sofie

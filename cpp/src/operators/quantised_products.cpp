@@ -23,7 +23,8 @@ Tensor rowParameter(Operator& op, std::size_t i) {
 /// Those of output channels, to be followed by `trailing` axes.
 Tensor channelParameter(Operator& op, std::size_t i, const Dim& channels, std::size_t trailing) {
   const Tensor tensor = parameter(op, i);
-  return tensor.rank() == 0 ? tensor : alongChannels(op, tensor, channels, trailing);
+  return tensor.rank() == 0 ? tensor
+                            : alongChannels(op, "input " + std::to_string(i), tensor, channels, trailing);
 }
 
 /// x less its zero point, as int32.
@@ -82,7 +83,7 @@ void qLinearConv_10(Operator& op) {
   const Dim channels = sum.dim(1);
   const std::size_t spatial = sum.rank() - 2;
   if (op.has(8)) {
-    const Tensor bias = alongChannels(op, op.input(8), channels, spatial);
+    const Tensor bias = alongChannels(op, "the bias", op.input(8), channels, spatial);
     requireOneType(op, {sum, bias});
     sum = op.elementwise({sum, bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; });
   }
