@@ -9,13 +9,14 @@
 
 namespace sofie_runtime {
 
-/// How many of the n elements of the mask hold in front of each, and in all.
-SOFIE_FN void count_selected(std::int64_t, const bool* mask, std::int64_t* before, std::int64_t* count,
+/// The sum of the n numbers in front of each, and of all; of a mask, how many hold.
+template <class T>
+SOFIE_FN void count_selected(std::int64_t, const T* numbers, std::int64_t* before, std::int64_t* count,
                              std::int64_t n) {
   std::int64_t selected = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     before[i] = selected;
-    selected += mask[i];
+    selected += numbers[i];
   }
   *count = selected;
 }

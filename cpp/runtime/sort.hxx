@@ -16,6 +16,23 @@ SOFIE_FN bool comes_before(T a, T b, bool largest) {
   return largest ? a > b : a < b;
 }
 
+/// Orders n numbers so that before(a, b) holds for none that comes behind; equal ones keep their order.
+/// `room` has place for as many.
+template <class Before>
+SOFIE_FN void merge_sort(std::int64_t* numbers, std::int64_t* room, std::int64_t n, const Before& before) {
+  for (std::int64_t width = 1; width < n; width *= 2) {
+    for (std::int64_t start = 0; start < n; start += 2 * width) {
+      const std::int64_t middle = min(start + width, n), end = min(start + 2 * width, n);
+      std::int64_t left = start, right = middle;
+      for (std::int64_t to = start; to < end; ++to) {
+        const bool takes_right = right < end && (left == middle || before(numbers[right], numbers[left]));
+        room[to] = numbers[takes_right ? right++ : left++];
+      }
+    }
+    for (std::int64_t i = 0; i < n; ++i) numbers[i] = room[i];
+  }
+}
+
 /// ONNX TopK of row `item`: its first `count` elements in descending (or ascending) order with their
 /// positions; of equal elements the one with the lower position comes first. Keeps the best so far in order
 /// and inserts into them, so a row of n random elements costs n comparisons and about count * log(n / count)

@@ -48,6 +48,61 @@ def test_selection(dtype, n, m, seed):
     selections(dtype).check(feeds)
 
 
+@functools.cache
+def uniques(dtype: str) -> Comparison:
+    """All outputs; onnxruntime knows these types."""
+    nodes = Nodes({"x": (dtype, ("n", 3, 2))}, opset=17)
+    for order in (0, 1):
+        nodes.add("Unique", ["x"], 4, sorted=order)
+        for axis in (0, 1, -1):
+            nodes.add("Unique", ["x"], 4, sorted=order, axis=axis)
+    return nodes.compile()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "int8"])
+@given(st.integers(1, 7), st.integers(1, 3), st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_unique(dtype, n, kinds, seed):
+    rng = np.random.default_rng(seed)
+    uniques(dtype).check({"x": rng.integers(-kinds, kinds, (n, 3, 2)).astype(dtype)})
+
+
+def test_unique_of_nothing_and_of_nan():
+    """No element is unique; NaN, last in order, is a value like any other, as in NumPy."""
+    proto = model([helper.make_node("Unique", ["x"], ["y"])], [floats("x", "n")], [floats("y", None)])
+    session = pysofie.compile(typed(proto), target=TARGET)
+    assert session(np.zeros(0, "float32")).shape == (0,)
+    y = session(np.array([np.nan, 1, -np.inf, np.nan, 1], "float32"))
+    np.testing.assert_array_equal(y, [-np.inf, 1, np.nan])
+
+
+@functools.cache
+def suppressions() -> Comparison:
+    inputs = {"boxes": ("float32", ("b", "n", 4)), "scores": ("float32", ("b", "c", "n"))}
+    inputs |= {"most": ("int64", (1,)), "overlap": ("float32", (1,)), "least": ("float32", (1,))}
+    nodes = Nodes(inputs, opset=11)
+    for centred in (0, 1):
+        nodes.add("NonMaxSuppression", list(inputs), center_point_box=centred)
+        nodes.add("NonMaxSuppression", [*list(inputs)[:4], ""], center_point_box=centred)
+        nodes.add("NonMaxSuppression", ["boxes", "scores", "most"], center_point_box=centred)
+        nodes.add("NonMaxSuppression", ["boxes", "scores"], center_point_box=centred)
+    return nodes.compile()
+
+
+@given(st.integers(1, 2), st.integers(1, 3), st.integers(1, 9), st.integers(0, 5), st.integers(0, 10**6))
+@settings(max_examples=20, deadline=None)
+def test_non_max_suppression(b, c, n, most, seed):
+    rng = np.random.default_rng(seed)
+    feeds = {
+        "boxes": rng.random((b, n, 4)).astype("float32"),
+        "scores": (rng.integers(0, 9, (b, c, n)) / 8).astype("float32"),
+        "most": np.array([most]),
+        "overlap": np.array([0.25], "float32"),
+        "least": np.array([0.3], "float32"),
+    }
+    suppressions().check(feeds)
+
+
 def chosen() -> onnx.ModelProto:
     """What is positive, gathered and multiplied by the mean: sizes that follow from measured ones."""
     nodes = [
