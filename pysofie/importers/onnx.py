@@ -231,9 +231,7 @@ def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:
         if not unknown:
             return proto
         try:
-            written = onnx.inliner.inline_selected_functions(
-                proto, sorted(unknown), inline_schema_functions=True
-            )
+            written = _inlined(proto, sorted(unknown))
             onnx.checker.check_model(written)
         except (RuntimeError, onnx.checker.ValidationError):
             # ONNX cannot write out all of its definitions; the core then reports the operators themselves.
@@ -241,6 +239,22 @@ def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:
         if {(_domain(n), n.op_type) for n in written.graph.node if not _is_known(n, operators)} == unknown:
             return proto
         proto = written
+
+
+def _inlined(proto: ModelProto, names: list[tuple[str, str]]) -> ModelProto:
+    """Write out operators by ONNX's own definitions.
+
+    ONNX asks for the types of all inputs of a node, of those too that are left out: they have the empty name.
+    """
+    typed = ModelProto()
+    typed.CopyFrom(proto)
+    nothing = typed.graph.value_info.add(name="")
+    nothing.type.tensor_type.elem_type = TensorProto.UNDEFINED
+    written = onnx.inliner.inline_selected_functions(typed, names, inline_schema_functions=True)
+    known = [value for value in written.graph.value_info if value.name]
+    del written.graph.value_info[:]
+    written.graph.value_info.extend(known)
+    return written
 
 
 # --- to the core ------------------------------------------------------------------------------------------
