@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -124,3 +125,25 @@ def test_labels_that_are_strings():
     attributes = {"coefficients": [1.0, 2.0, 3.0, 4.0], "classlabels_strings": ["signal", "background"]}
     with pytest.raises(pysofie.UnsupportedError, match="class labels are strings"):
         ml_model("LinearClassifier", x, 2, **attributes)
+
+
+@functools.cache
+def ngrams() -> Comparison:
+    nodes = Nodes({"x": ("int64", ("n", 9)), "row": ("int64", ("c",))}, opset=17)
+    pool = {"pool_int64s": [0, 1, 2, 0, 0, 1, 2, 2, 0, 1, 0], "ngram_counts": [0, 2, 8]}
+    weights = nodes.rng.uniform(0, 1, 7).round(3).tolist()
+    for mode, name in itertools.product(("TF", "IDF", "TFIDF"), ("x", "row")):
+        lengths = {"min_gram_length": nodes.integer(1, 2), "max_gram_length": nodes.integer(2, 3)}
+        more = {"weights": weights} if nodes.integer(0, 1) else {}
+        indexes = {"ngram_indexes": [6, 1, 0, 4, 2, 3]}
+        nodes.add(
+            "TfIdfVectorizer", [name], mode=mode, max_skip_count=2, **pool, **indexes, **lengths, **more
+        )
+    return nodes.compile()
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 9), c=st.integers(1, 9), seed=st.integers(0, 1000))
+def test_ngrams(n, c, seed):
+    rng = np.random.default_rng(seed)
+    ngrams().check({"x": rng.integers(0, 3, (n, 9)), "row": rng.integers(0, 3, c)})
