@@ -8,16 +8,22 @@
 namespace sofie {
 namespace {
 
-/// All n-grams of one length, one after the other, and the outputs that count them.
+/// All n-grams of one length, one after the other, with the outputs that count them and their weights.
 struct Grams {
   std::int64_t length = 1;
   std::vector<std::int64_t> elements, outputs;
+  std::vector<double> weights;
 };
 
 std::vector<Grams> readGrams(const Operator& op) {
   const auto pool = op.attribute<std::vector<std::int64_t>>("pool_int64s");
   const auto starts = op.attribute<std::vector<std::int64_t>>("ngram_counts");
   const auto outputs = op.attribute<std::vector<std::int64_t>>("ngram_indexes");
+  auto weights = realsOf(op, "weights");
+  if (weights.empty()) weights.assign(outputs.size(), 1);
+  if (weights.size() != outputs.size())
+    op.invalid("it has " + std::to_string(weights.size()) + " weights for " + std::to_string(outputs.size()) +
+               " n-grams");
   const auto size = static_cast<std::int64_t>(pool.size());
   std::vector<Grams> result;
   std::size_t next = 0;  // n-gram of the pool
@@ -25,7 +31,7 @@ std::vector<Grams> readGrams(const Operator& op) {
     const std::int64_t first = starts[i], last = i + 1 < starts.size() ? starts[i + 1] : size;
     if (first < 0 || first > last || last > size)
       op.invalid("'ngram_counts' does not divide the " + std::to_string(size) + " elements of its pool");
-    Grams grams{static_cast<std::int64_t>(i) + 1, {}, {}};
+    Grams grams{static_cast<std::int64_t>(i) + 1, {}, {}, {}};
     const std::int64_t count = (last - first) / grams.length;
     if (next + static_cast<std::size_t>(count) > outputs.size())
       op.invalid("'ngram_indexes' has fewer elements than there are n-grams");
@@ -33,6 +39,8 @@ std::vector<Grams> readGrams(const Operator& op) {
     grams.elements.assign(from, from + count * grams.length);
     const auto output = outputs.begin() + static_cast<std::ptrdiff_t>(next);
     grams.outputs.assign(output, output + count);
+    const auto weight = weights.begin() + static_cast<std::ptrdiff_t>(next);
+    grams.weights.assign(weight, weight + count);
     next += static_cast<std::size_t>(count);
     if (count > 0) result.push_back(std::move(grams));
   }
@@ -57,20 +65,15 @@ Tensor occurrences(Operator& op, const Tensor& x, const Grams& grams, std::int64
                    cast(DType::Float32, found));
 }
 
-/// Term frequencies of mode TF, weights of the terms that occur (IDF), or both multiplied (TFIDF).
-Tensor weighted(Operator& op, const Tensor& frequencies) {
+/// What each n-gram adds to its output: how often it occurs (TF), its weight if it does (IDF), or both
+/// multiplied.
+Tensor contributions(Operator& op, const Tensor& counts, const std::vector<double>& weights) {
   const std::string mode = op.attribute<std::string>("mode");
   if (mode != "TF" && mode != "IDF" && mode != "TFIDF")
     op.invalid("mode is '" + mode + "', not TF, IDF or TFIDF");
-  if (mode == "TF") return frequencies;
-  auto weights = realsOf(op, "weights");
-  const std::int64_t outputs = frequencies.dim(1).constant();
-  if (weights.empty()) weights.assign(static_cast<std::size_t>(outputs), 1);
-  if (static_cast<std::int64_t>(weights.size()) != outputs)
-    op.invalid("it has " + std::to_string(weights.size()) + " weights for " + std::to_string(outputs) +
-               " outputs");
-  const Tensor factors = realConstant(op, DType::Float32, {outputs}, weights);
-  return op.elementwise({frequencies, factors}, [&](const std::vector<Expr>& v) {
+  if (mode == "TF") return counts;
+  const Tensor factors = realConstant(op, DType::Float32, {counts.dim(1).constant()}, weights);
+  return op.elementwise({counts, factors}, [&](const std::vector<Expr>& v) {
     if (mode == "TFIDF") return v[0] * v[1];
     const Expr zero = number(DType::Float32, 0);
     return select(binary(Op::Gt, v[0], zero), v[1], zero);
@@ -91,15 +94,13 @@ void tfIdfVectorizer_9(Operator& op) {
   const auto shortest = op.attribute<std::int64_t>("min_gram_length");
   const auto longest = op.attribute<std::int64_t>("max_gram_length");
   const auto most = op.attribute<std::int64_t>("max_skip_count") + 1;
-  const Tensor frequencies = op.map({x.dim(0), outputs}, number(DType::Float32, 0));
+  const Tensor result = op.map({x.dim(0), outputs}, number(DType::Float32, 0));
   for (const Grams& grams : readGrams(op)) {
     if (grams.length < shortest || grams.length > longest) continue;
-    const Tensor counts = occurrences(op, x, grams, most);
+    const Tensor counts = contributions(op, occurrences(op, x, grams, most), grams.weights);
     const Tensor places = op.constant(Constant::of(DType::Int64, {counts.dim(1).constant()}, grams.outputs));
-    op.scatter(counts.shape(), element(counts), frequencies, {index(0), load(places, {index(1)})},
-               Combiner::Sum);
+    op.scatter(counts.shape(), element(counts), result, {index(0), load(places, {index(1)})}, Combiner::Sum);
   }
-  const Tensor result = weighted(op, frequencies);
   op.output(0, single ? op.squeeze(result, 0) : result);
 }
 
