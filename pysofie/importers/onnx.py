@@ -73,6 +73,7 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
         if not content or not proto.HasField("graph") or not proto.opset_import:
             raise InvalidModelError("this is not an ONNX model: it has no graph, or no operator sets")
         _refuse_broken_text(proto)
+        _find_home(proto)
         external_data = [
             external.read_into(tensor, folder, byte_size(tensor))
             for tensor in _tensors(proto)
@@ -165,6 +166,21 @@ def _refuse_broken_text(message: Message) -> None:
                 raise InvalidModelError(f"the {field.name} {item!r} in the model is not UTF-8")
             if isinstance(item, Message):
                 _refuse_broken_text(item)
+
+
+# What onnxruntime's optimiser writes into ONNX's domain, which does not have it.
+_ONNXRUNTIME = "com.microsoft"
+_MISPLACED = {"SimplifiedLayerNormalization"}
+
+
+def _find_home(proto: ModelProto) -> None:
+    """Give operators that stand in ONNX's domain by mistake the domain of onnxruntime."""
+    nodes = [node for graph in (proto.graph, *_graphs(proto.graph.node)) for node in graph.node]
+    misplaced = [node for node in nodes if node.op_type in _MISPLACED and not _domain(node)]
+    for node in misplaced:
+        node.domain = _ONNXRUNTIME
+    if misplaced and all(entry.domain != _ONNXRUNTIME for entry in proto.opset_import):
+        proto.opset_import.add(domain=_ONNXRUNTIME, version=1)
 
 
 def _graphs(nodes: Any) -> Iterator[GraphProto]:

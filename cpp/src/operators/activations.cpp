@@ -1,4 +1,6 @@
 /// Activation functions, and Dropout as it is at inference.
+#include "activations.hxx"
+
 #include "common.hxx"
 #include "sofie/error.hxx"
 
@@ -22,31 +24,52 @@ Expr atMost(double high, const Expr& x) { return binary(Op::Minimum, like(x, hig
 Expr lessThan(const Expr& x, double limit) { return binary(Op::Lt, x, like(x, limit)); }
 Expr greaterThan(const Expr& x, double limit) { return binary(Op::Gt, x, like(x, limit)); }
 
+}  // namespace
+
+Expr relu(const Expr& x) { return atLeast(0, x); }
+
+Expr softplus(const Expr& x) {
+  const Expr decay = unary(Op::Exp, unary(Op::Neg, unary(Op::Abs, x)));
+  return atLeast(0, x) + unary(Op::Log1p, decay);
+}
+
+Expr softsign(const Expr& x) { return x / (like(x, 1) + unary(Op::Abs, x)); }
+
+Expr leakyRelu(const Expr& x, double alpha) { return select(lessThan(x, 0), like(x, alpha) * x, x); }
+
+Expr elu(const Expr& x, double alpha) {
+  return select(lessThan(x, 0), like(x, alpha) * unary(Op::Expm1, x), x);
+}
+
+Expr thresholdedRelu(const Expr& x, double alpha) { return select(greaterThan(x, alpha), x, like(x, 0)); }
+
 Expr hardSigmoid(const Expr& x, double alpha, double beta) {
   return atLeast(0, atMost(1, like(x, alpha) * x + like(x, beta)));
 }
+
+Expr gelu(const Expr& x, bool exact) {
+  const Expr cumulative =
+      exact ? unary(Op::Erf, x * like(x, 0.70710678118654752440))
+            : unary(Op::Tanh, like(x, 0.79788456080286535588) * (x + like(x, 0.044715) * x * x * x));
+  return like(x, 0.5) * x * (like(x, 1) + cumulative);
+}
+
+namespace {
 
 // --- without attributes ------------------------------------------------------------------------------------
 
 void relu_1(Operator& op) {
   const Tensor x = op.input(0);
-  op.output(0, op.elementwise({x}, [](const std::vector<Expr>& x) { return atLeast(0, x[0]); }));
+  op.output(0, op.elementwise({x}, [](const std::vector<Expr>& x) { return relu(x[0]); }));
 }
 
 void hardSwish_14(Operator& op) {
   activation(op, [](const Expr& x) { return x * hardSigmoid(x, 1.0 / 6, 0.5); });
 }
 
-void softplus_1(Operator& op) {
-  activation(op, [](const Expr& x) {
-    const Expr decay = unary(Op::Exp, unary(Op::Neg, unary(Op::Abs, x)));
-    return atLeast(0, x) + unary(Op::Log1p, decay);
-  });
-}
+void softplus_1(Operator& op) { activation(op, softplus); }
 
-void softsign_1(Operator& op) {
-  activation(op, [](const Expr& x) { return x / (like(x, 1) + unary(Op::Abs, x)); });
-}
+void softsign_1(Operator& op) { activation(op, softsign); }
 
 /// With e = exp(x), tanh(log(1 + e)) = e (e + 2) / (e (e + 2) + 2), which is one in double precision beyond x
 /// = 20.
@@ -62,13 +85,12 @@ void mish_18(Operator& op) {
 
 void leakyRelu_1(Operator& op) {
   const double alpha = op.real("alpha", 0.01f);
-  activation(op, [=](const Expr& x) { return select(lessThan(x, 0), like(x, alpha) * x, x); });
+  activation(op, [=](const Expr& x) { return leakyRelu(x, alpha); });
 }
 
 void elu_1(Operator& op) {
   const double alpha = op.real("alpha", 1);
-  activation(op,
-             [=](const Expr& x) { return select(lessThan(x, 0), like(x, alpha) * unary(Op::Expm1, x), x); });
+  activation(op, [=](const Expr& x) { return elu(x, alpha); });
 }
 
 void selu(Operator& op, double defaultAlpha, double defaultGamma) {
@@ -92,13 +114,7 @@ void gelu_20(Operator& op) {
   const std::string approximate = op.string("approximate", "none");
   if (approximate != "none" && approximate != "tanh")
     op.unsupported("approximate is '" + approximate + "'; use 'none' or 'tanh'");
-  activation(op, [&](const Expr& x) {
-    const Expr cumulative =
-        approximate == "none"
-            ? unary(Op::Erf, x * like(x, 0.70710678118654752440))
-            : unary(Op::Tanh, like(x, 0.79788456080286535588) * (x + like(x, 0.044715) * x * x * x));
-    return like(x, 0.5) * x * (like(x, 1) + cumulative);
-  });
+  activation(op, [&](const Expr& x) { return gelu(x, approximate == "none"); });
 }
 
 void hardSigmoid_1(Operator& op) {
@@ -113,7 +129,7 @@ void swish_24(Operator& op) {
 
 void thresholdedRelu_10(Operator& op) {
   const double alpha = op.real("alpha", 1);
-  activation(op, [=](const Expr& x) { return select(greaterThan(x, alpha), x, like(x, 0)); });
+  activation(op, [=](const Expr& x) { return thresholdedRelu(x, alpha); });
 }
 
 void shrink_9(Operator& op) {

@@ -123,14 +123,16 @@ Tensor convolution(Operator& op, const Tensor& x, const Tensor& w) {
                    window.output, window.strides, window.dilations);
 }
 
-namespace {
-
-void conv_1(Operator& op) {
+Tensor convolutionWithBias(Operator& op) {
   const Tensor y = convolution(op, op.input(0), op.input(1));
   const auto bias = channelBias(op, y.dim(1), y.rank() - 2);
-  if (!bias) return op.output(0, y);
-  op.output(0, op.elementwise({y, *bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; }));
+  if (!bias) return y;
+  return op.elementwise({y, *bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; });
 }
+
+namespace {
+
+void conv_1(Operator& op) { op.output(0, convolutionWithBias(op)); }
 
 /// One spatial axis of a transposed convolution.
 struct Transposed {

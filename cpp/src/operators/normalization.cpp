@@ -1,9 +1,10 @@
+#include "normalization.hxx"
+
 #include <algorithm>
 #include <numeric>
 
 #include "common.hxx"
 #include "sofie/error.hxx"
-#include "sofie/operator.hxx"
 
 namespace sofie {
 namespace {
@@ -146,35 +147,57 @@ DType stageType(const Operator& op, const Tensor& x) {
   return stash == 11 ? DType::Float64 : x.type;
 }
 
-/// An input of x's type that broadcasts to x.
-Tensor parameter(Operator& op, std::size_t i, const Tensor& x) {
-  requireOneType(op, {x, op.input(i)});
-  return op.broadcast(op.input(i), x.shape());
+/// A tensor of x's type that broadcasts to x.
+Tensor parameter(Operator& op, const Tensor& tensor, const Tensor& x) {
+  requireOneType(op, {x, tensor});
+  return op.broadcast(tensor, x.shape());
 }
+
+/// standardised * scale + bias, in the type of x.
+Tensor scaledAs(Operator& op, const Tensor& x, std::vector<Tensor> standardised, const Tensor& scale,
+                const std::optional<Tensor>& bias) {
+  if (standardised[0].type != x.type)
+    standardised = {op.cast(scaled(op, standardised, std::nullopt), x.type)};
+  standardised.push_back(parameter(op, scale, x));
+  return scaled(op, standardised, bias ? std::optional<Tensor>(parameter(op, *bias, x)) : std::nullopt);
+}
+
+}  // namespace
+
+Normalised layerNormalised(Operator& op, const Tensor& x, std::size_t first, const Tensor& scale,
+                           const std::optional<Tensor>& bias, double epsilon) {
+  const Standardised parts(op, op.cast(x, stageType(op, x)), axesFrom(first, x.rank()), epsilon);
+  return {scaledAs(op, x, {parts.centred, parts.inverseDeviation}, scale, bias), parts.mean,
+          parts.inverseDeviation};
+}
+
+Normalised rmsNormalised(Operator& op, const Tensor& x, std::size_t first, const Tensor& scale,
+                         double epsilon) {
+  const Tensor stage = op.cast(x, stageType(op, x));
+  const Tensor inverse = mean(op, stage, axesFrom(first, x.rank()), square,
+                              [&](const Expr& power) { return inverseRoot(power, epsilon); });
+  return {scaledAs(op, x, {stage, inverse}, scale, std::nullopt), std::nullopt, inverse};
+}
+
+std::size_t normalisedAxis(const Operator& op, const Tensor& x) {
+  return op.axis(op.integer("axis", -1), x.rank());
+}
+
+namespace {
 
 void layerNormalization_17(Operator& op) {
   const Tensor x = op.input(0);
-  const Axes axes = axesFrom(op.axis(op.integer("axis", -1), x.rank()), x.rank());
-  const Standardised parts(op, op.cast(x, stageType(op, x)), axes, op.real("epsilon", 1e-5f));
-  std::vector<Tensor> factors{parts.centred, parts.inverseDeviation};
-  if (parts.centred.type != x.type) factors = {op.cast(scaled(op, factors, std::nullopt), x.type)};
-  factors.push_back(parameter(op, 1, x));
-  op.output(0, scaled(op, factors, op.has(2) ? std::optional<Tensor>(parameter(op, 2, x)) : std::nullopt));
+  const Normalised y = layerNormalised(op, x, normalisedAxis(op, x), op.input(1), op.optionalInput(2),
+                                       op.real("epsilon", 1e-5f));
+  op.output(0, y.output);
   const DType stash = op.integer("stash_type", 1) == 11 ? DType::Float64 : DType::Float32;
-  if (op.wants(1)) op.output(1, op.cast(parts.mean, stash));
-  if (op.wants(2)) op.output(2, op.cast(parts.inverseDeviation, stash));
+  if (op.wants(1)) op.output(1, op.cast(*y.mean, stash));
+  if (op.wants(2)) op.output(2, op.cast(y.inverseDeviation, stash));
 }
 
 void rmsNormalization_23(Operator& op) {
-  const Tensor x = op.input(0), stage = op.cast(x, stageType(op, x));
-  const Axes axes = axesFrom(op.axis(op.integer("axis", -1), x.rank()), x.rank());
-  const double epsilon = op.real("epsilon", 1e-5f);
-  const Tensor inverse =
-      mean(op, stage, axes, square, [&](const Expr& power) { return inverseRoot(power, epsilon); });
-  std::vector<Tensor> factors{stage, inverse};
-  if (stage.type != x.type) factors = {op.cast(scaled(op, factors, std::nullopt), x.type)};
-  factors.push_back(parameter(op, 1, x));
-  op.output(0, scaled(op, factors, std::nullopt));
+  const Tensor x = op.input(0);
+  op.output(0, rmsNormalised(op, x, normalisedAxis(op, x), op.input(1), op.real("epsilon", 1e-5f)).output);
 }
 
 /// x: (batch, groups, channels of the group, spatial...)

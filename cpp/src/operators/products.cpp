@@ -22,7 +22,9 @@ Tensor matrix(Operator& op, std::size_t i, bool transposed) {
   return transposed ? op.transpose(tensor, {1, 0}) : tensor;
 }
 
-void gemm_1(Operator& op) {
+}  // namespace
+
+Tensor generalProduct(Operator& op) {
   const Tensor a = matrix(op, 0, op.integer("transA", 0) != 0);
   const Tensor b = matrix(op, 1, op.integer("transB", 0) != 0);
   requireOneType(op, {a, b});
@@ -33,11 +35,15 @@ void gemm_1(Operator& op) {
   std::vector<Tensor> terms{product};
   if (op.has(2) && beta != 0) terms.push_back(op.broadcast(op.input(2), product.shape()));
   requireOneType(op, terms);
-  if (terms.size() == 1 && alpha == 1) return op.output(0, product);
-  op.output(0, op.elementwise(terms, [&](const std::vector<Expr>& x) {
+  if (terms.size() == 1 && alpha == 1) return product;
+  return op.elementwise(terms, [&](const std::vector<Expr>& x) {
     return x.size() == 1 ? scaled(alpha, x[0]) : scaled(alpha, x[0]) + scaled(beta, x[1]);
-  }));
+  });
 }
+
+namespace {
+
+void gemm_1(Operator& op) { op.output(0, generalProduct(op)); }
 
 /// The axes in front of a stack of matrices.
 Shape stackOf(const Tensor& tensor) {

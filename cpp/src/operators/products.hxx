@@ -7,4 +7,7 @@ namespace sofie {
 /// behind.
 Tensor matrixProduct(Operator& op, const Tensor& a, const Tensor& b);
 
+/// alpha * A * B + beta * C, with inputs and attributes of Gemm.
+Tensor generalProduct(Operator& op);
+
 }  // namespace sofie

@@ -1,0 +1,186 @@
+/// Operators of com.microsoft: what onnxruntime's optimiser writes in the place of several of ONNX's.
+#include <algorithm>
+#include <numeric>
+
+#include "activations.hxx"
+#include "common.hxx"
+#include "convolution.hxx"
+#include "normalization.hxx"
+#include "products.hxx"
+#include "sofie/error.hxx"
+
+namespace sofie {
+namespace {
+
+constexpr const char* domain = "com.microsoft";
+
+Tensor sum(Operator& op, const std::vector<Tensor>& terms) {
+  requireOneType(op, terms);
+  return op.elementwise(terms, [](const std::vector<Expr>& v) {
+    return std::accumulate(v.begin() + 1, v.end(), v[0], [](const Expr& a, const Expr& b) { return a + b; });
+  });
+}
+
+/// The inputs that are there.
+std::vector<Tensor> inputs(Operator& op, const std::vector<std::size_t>& numbers) {
+  std::vector<Tensor> result;
+  for (const std::size_t i : numbers)
+    if (op.has(i)) result.push_back(op.input(i));
+  if (result.empty()) op.invalid("it has no input");
+  return result;
+}
+
+// --- activations -------------------------------------------------------------------------------------------
+
+void outputActivated(Operator& op, const Tensor& x, const Builder::Term& function) {
+  requireFloat(op, x);
+  op.output(0, op.elementwise({x}, [&](const std::vector<Expr>& v) { return function(v[0]); }));
+}
+
+/// Of the sum of the inputs.
+template <bool exact>
+void gelu_1(Operator& op) {
+  outputActivated(op, sum(op, inputs(op, {0, 1})), [](const Expr& x) { return gelu(x, exact); });
+}
+
+void quickGelu_1(Operator& op) {
+  const double alpha = op.real("alpha", 1.702f);
+  outputActivated(op, op.input(0),
+                  [=](const Expr& x) { return x * unary(Op::Sigmoid, number(x.type(), alpha) * x); });
+}
+
+void biasAdd_1(Operator& op) { op.output(0, sum(op, inputs(op, {0, 1, 2}))); }
+
+/// The activation that follows a product, by the name of ONNX's operator.
+Builder::Term activation(const Operator& op, const std::vector<double>& parameters) {
+  const std::string name = op.string("activation", "");
+  const auto parameter = [&](std::size_t i, double otherwise) {
+    return i < parameters.size() ? parameters[i] : otherwise;
+  };
+  const double first = parameter(0, name == "HardSigmoid" ? 0.2f : 0.01f), second = parameter(1, 0.5);
+  if (name.empty()) return [](const Expr& x) { return x; };
+  if (name == "Relu") return relu;
+  if (name == "Tanh") return [](const Expr& x) { return unary(Op::Tanh, x); };
+  if (name == "Sigmoid") return [](const Expr& x) { return unary(Op::Sigmoid, x); };
+  if (name == "LeakyRelu") return [=](const Expr& x) { return leakyRelu(x, first); };
+  if (name == "HardSigmoid") return [=](const Expr& x) { return hardSigmoid(x, first, second); };
+  if (name == "Clip" && parameters.size() == 2)
+    return [=](const Expr& x) {
+      const Expr raised = binary(Op::Maximum, number(x.type(), first), x);
+      return binary(Op::Minimum, number(x.type(), second), raised);
+    };
+  op.unsupported("the activation '" + name + "' is not known");
+}
+
+// --- products ----------------------------------------------------------------------------------------------
+
+/// `batch` moves the first axis in front of the columns, `rows` then swaps rows and columns.
+Tensor transposed(Operator& op, const Tensor& x, bool batch, bool rows) {
+  if (x.rank() < 2) return x;
+  std::vector<std::size_t> permutation(x.rank());
+  std::iota(permutation.begin(), permutation.end(), 0);
+  if (batch) std::rotate(permutation.begin(), permutation.begin() + 1, permutation.end() - 1);
+  if (rows) std::swap(permutation.back(), permutation[x.rank() - 2]);
+  return op.transpose(x, permutation);
+}
+
+void fusedMatMul_1(Operator& op) {
+  const auto is = [&](const char* name) { return op.integer(name, 0) != 0; };
+  const Tensor product = matrixProduct(op, transposed(op, op.input(0), is("transBatchA"), is("transA")),
+                                       transposed(op, op.input(1), is("transBatchB"), is("transB")));
+  const double alpha = op.real("alpha", 1);
+  if (alpha == 1) return op.output(0, product);
+  op.output(0, op.elementwise({product},
+                              [&](const std::vector<Expr>& v) { return number(v[0].type(), alpha) * v[0]; }));
+}
+
+void fusedGemm_1(Operator& op) {
+  std::vector<double> parameters;
+  for (const char* name : {"activation_alpha", "activation_beta", "activation_gamma"})
+    if (op.hasAttribute(name)) parameters.push_back(op.real(name, 0));
+  outputActivated(op, generalProduct(op), activation(op, parameters));
+}
+
+/// A fourth input is added before the activation.
+void fusedConv_1(Operator& op) {
+  std::vector<Tensor> terms{convolutionWithBias(op)};
+  if (op.has(3)) terms.push_back(op.input(3));
+  std::vector<double> parameters;
+  if (op.hasAttribute("activation_params"))
+    parameters = op.attribute<std::vector<double>>("activation_params");
+  outputActivated(op, sum(op, terms), activation(op, parameters));
+}
+
+// --- normalisation -----------------------------------------------------------------------------------------
+
+double smallEpsilon(const Operator& op) { return op.real("epsilon", 1e-12f); }
+
+void simplifiedLayerNormalization_1(Operator& op) {
+  const Tensor x = op.input(0);
+  const Normalised y = rmsNormalised(op, x, normalisedAxis(op, x), op.input(1), op.real("epsilon", 1e-5f));
+  op.output(0, y.output);
+  op.output(1, y.inverseDeviation);
+}
+
+/// Inputs: x, skip, gamma, beta, bias; the sum of x, skip and bias is normalised over the last axis.
+void skipLayerNormalization_1(Operator& op) {
+  const Tensor x = sum(op, inputs(op, {0, 1, 4}));
+  const Normalised y =
+      layerNormalised(op, x, op.axis(-1, x.rank()), op.input(2), op.optionalInput(3), smallEpsilon(op));
+  op.output(0, y.output);
+  op.output(1, *y.mean);
+  op.output(2, y.inverseDeviation);
+  op.output(3, x);
+}
+
+/// Inputs: x, skip, gamma, bias.
+void skipSimplifiedLayerNormalization_1(Operator& op) {
+  const Tensor x = sum(op, inputs(op, {0, 1, 3}));
+  const Normalised y = rmsNormalised(op, x, op.axis(-1, x.rank()), op.input(2), smallEpsilon(op));
+  op.output(0, y.output);
+  op.output(2, y.inverseDeviation);
+  op.output(3, x);
+}
+
+/// A row of a table, by its number.
+Expr row(const Tensor& table, const Expr& number) {
+  return load(table, {checkedIndex(cast(DType::Int64, number), table.dim(0)), index(2)});
+}
+
+/// Embeddings of words, positions and segments, added and normalised.
+void embedLayerNormalization_1(Operator& op) {
+  const Tensor words = op.input(0), table = op.input(2), positions = op.input(3);
+  for (const Tensor& matrix : {words, table, positions})
+    if (matrix.rank() != 2) throw ShapeError("words and embeddings must be matrices");
+  const std::vector<Expr> place{index(0), index(1)};
+  const Shape shape{words.dim(0), words.dim(1), table.dim(1)};
+  Expr embedding = row(table, load(words, place));
+  const Expr position = op.has(8) ? load(op.broadcast(op.input(8), words.shape()), place) : index(1);
+  embedding = embedding + row(positions, position);
+  if (op.has(1)) embedding = embedding + row(op.input(4), load(op.input(1), place));
+  const Tensor x = op.map(shape, embedding);
+  op.output(0, layerNormalised(op, x, 2, op.input(5), op.input(6), smallEpsilon(op)).output);
+  if (op.wants(1)) {
+    const Tensor mask = op.has(7) ? op.cast(op.input(7), DType::Int32)
+                                  : op.broadcast(op.scalar(DType::Int32, 0), words.shape());
+    op.output(1, op.reduce(mask, {1}, false, Combiner::Sum));
+  }
+  op.output(2, x);
+}
+
+SOFIE_OPERATOR_OF(domain, "Gelu", 1, gelu_1<true>);
+SOFIE_OPERATOR_OF(domain, "BiasGelu", 1, gelu_1<true>);
+SOFIE_OPERATOR_OF(domain, "FastGelu", 1, gelu_1<false>);
+SOFIE_OPERATOR_OF(domain, "QuickGelu", 1, quickGelu_1);
+SOFIE_OPERATOR_OF(domain, "BiasAdd", 1, biasAdd_1);
+SOFIE_OPERATOR_OF(domain, "FusedMatMul", 1, fusedMatMul_1);
+SOFIE_OPERATOR_OF(domain, "TransposeMatMul", 1, fusedMatMul_1);
+SOFIE_OPERATOR_OF(domain, "FusedGemm", 1, fusedGemm_1);
+SOFIE_OPERATOR_OF(domain, "FusedConv", 1, fusedConv_1);
+SOFIE_OPERATOR_OF(domain, "SimplifiedLayerNormalization", 1, simplifiedLayerNormalization_1);
+SOFIE_OPERATOR_OF(domain, "SkipLayerNormalization", 1, skipLayerNormalization_1);
+SOFIE_OPERATOR_OF(domain, "SkipSimplifiedLayerNormalization", 1, skipSimplifiedLayerNormalization_1);
+SOFIE_OPERATOR_OF(domain, "EmbedLayerNormalization", 1, embedLayerNormalization_1);
+
+}  // namespace
+}  // namespace sofie
