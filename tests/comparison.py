@@ -136,8 +136,11 @@ class Comparison:
         self.reference = reference
         self.labels = labels
 
-    def check(self, feeds: dict[str, np.ndarray], *, scale: float = 1) -> None:
-        """Compare all outputs; `scale` is how large their absolute error may be in units of the type's."""
+    def check(self, feeds: dict[str, np.ndarray], *, scale: float = 1, steps: int = 0) -> None:
+        """Compare all outputs.
+
+        Their absolute error may be `scale` times the type's, and `steps` for integers.
+        """
         results = list(self.session.run(feeds).values())
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the reference divides by zero as we do
@@ -146,5 +149,5 @@ class Comparison:
             assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape), label
             kind = str(theirs.dtype)
             np.testing.assert_allclose(
-                ours, theirs, rtol=RTOL.get(kind, 0), atol=scale * ATOL.get(kind, 0), err_msg=label
+                ours, theirs, rtol=RTOL.get(kind, 0), atol=scale * ATOL.get(kind, steps), err_msg=label
             )

@@ -63,6 +63,53 @@ def convolutions(left: str, right: str) -> Comparison:
     return nodes.compile()
 
 
+def quantisation(nodes: Nodes, dtype: str, *shape: int, factor: float = 0.01) -> list[str]:
+    """A scale and a zero point."""
+    return [scales(nodes, *shape, factor=factor), numbers(nodes, *shape, dtype=dtype)]
+
+
+@functools.cache
+def elementwise(dtype: str) -> Comparison:
+    """Operators of onnxruntime that stand between products."""
+    inputs = {name: (dtype, INPUTS["x"]) for name in ("x", "y")}
+    nodes = Nodes(inputs, opset=17, domains={"com.microsoft": 1})
+    add = functools.partial(nodes.add, domain="com.microsoft")
+
+    def some(factor: float = 0.02) -> list[str]:
+        return quantisation(nodes, dtype, factor=factor)
+
+    for op in ("QLinearAdd", "QLinearMul"):
+        add(op, ["x", *some(), "y", *some(), *some()])
+    constant = numbers(nodes, 4, 1, 1, dtype=dtype)
+    add("QLinearAdd", ["x", *some(), constant, *some(), *some()])
+    add("QLinearLeakyRelu", ["x", *some(), *some()], alpha=0.2)
+    add("QLinearSigmoid", ["x", *some(0.05), *some(0.005)])
+    add("QLinearConcat", [*some(), "x", *some(), "y", *some()], axis=1)
+    add("QLinearGlobalAveragePool", ["x", *some(), *some()])
+    window = {"kernel_shape": [1, 3], "strides": [1, 2], "pads": [0, 1, 0, 1]}
+    add("QLinearAveragePool", ["x", *some(), *some()], **window)
+    add("QLinearAveragePool", ["x", *some(), *some()], count_include_pad=1, **window)
+    add("QLinearSoftmax", ["x", *some(0.05), *some(0.004)], axis=-1, opset=13)
+    add("QLinearSoftmax", ["x", *some(0.05), *some(0.004)], axis=2, opset=12)
+    return nodes.compile()
+
+
+@functools.cache
+def fused_products(left: str, right: str) -> Comparison:
+    nodes = Nodes({"m": (left, INPUTS["m"])}, opset=17, domains={"com.microsoft": 1})
+    add = functools.partial(nodes.add, domain="com.microsoft")
+    for columns in ((), (9,)):
+        weights, bias = numbers(nodes, 12, 9, dtype=right), nodes.weights(9)
+        a, b = quantisation(nodes, left), quantisation(nodes, right, *columns)
+        add("MatMulIntegerToFloat", ["m", weights, a[0], b[0], a[1], b[1], bias])
+        add("MatMulIntegerToFloat", ["m", weights, a[0], b[0]])
+        sums = nodes.constant(nodes.rng.integers(-9999, 9999, 9), "int32")
+        b[1] = nodes.constant(np.full(columns, 3), right)
+        add("QGemm", ["m", *a, weights, *b, sums, *quantisation(nodes, left, factor=0.1)])
+        add("QGemm", ["m", *a, weights, *b], alpha=0.5)
+    return nodes.compile()
+
+
 def feed(
     rng: np.random.Generator, dtype: str, shape: tuple[int | str, ...], sizes: dict[str, int]
 ) -> np.ndarray:
@@ -87,6 +134,24 @@ def test_matrix_products(left, right, b, n, seed):
 def test_convolutions(left, right, b, h, seed):
     rng = np.random.default_rng(seed)
     convolutions(left, right).check({"x": feed(rng, left, INPUTS["x"], {"b": b, "h": h})})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@settings(max_examples=30, deadline=None)
+@given(b=st.integers(1, 4), h=st.integers(1, 12), seed=st.integers(0, 1000))
+def test_elementwise(dtype, b, h, seed):
+    """Onnxruntime computes in other orders: a result may lie on the other side of a half."""
+    rng = np.random.default_rng(seed)
+    feeds = {name: feed(rng, dtype, INPUTS["x"], {"b": b, "h": h}) for name in ("x", "y")}
+    elementwise(dtype).check(feeds, steps=1)
+
+
+@pytest.mark.parametrize(("left", "right"), PAIRS)
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_fused_products(left, right, n, seed):
+    rng = np.random.default_rng(seed)
+    fused_products(left, right).check({"m": feed(rng, left, INPUTS["m"], {"n": n})}, scale=100, steps=1)
 
 
 def test_scales_and_zero_points_of_rows():

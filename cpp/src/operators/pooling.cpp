@@ -1,3 +1,5 @@
+#include "pooling.hxx"
+
 #include <limits>
 #include <numeric>
 
@@ -132,22 +134,28 @@ WindowSizes windowSizes(Operator& op, const Pooling& pool, bool includePadding) 
   return sizes;
 }
 
-void averagePool_1(Operator& op) {
-  requireFloat(op, op.input(0));
-  const Pooling pool(op, op.input(0));
+}  // namespace
+
+Tensor averagePooled(Operator& op, const Tensor& x) {
+  requireFloat(op, x);
+  const Pooling pool(op, x);
   const WindowSizes sizes = windowSizes(op, pool, op.integer("count_include_pad", 0) != 0);
   const Expr element = pool.element(number(pool.input.type, 0));
   const auto overCommon = [&](const Expr& sum) { return sum / cast(sum.type(), extent(sizes.common)); };
   const Builder::Term epilogue = sizes.common.is(1) ? Builder::Term() : overCommon;
   std::vector<Tensor> parts{pool.reduce(op, Combiner::Sum, element, epilogue)};
-  if (sizes.perAxis.empty()) return op.output(0, parts[0]);
+  if (sizes.perAxis.empty()) return parts[0];
   parts.insert(parts.end(), sizes.perAxis.begin(), sizes.perAxis.end());
-  op.output(0, op.elementwise(parts, [](const std::vector<Expr>& v) {
+  return op.elementwise(parts, [](const std::vector<Expr>& v) {
     const Expr count =
         std::accumulate(v.begin() + 2, v.end(), v[1], [](const Expr& a, const Expr& b) { return a * b; });
     return v[0] / count;
-  }));
+  });
 }
+
+namespace {
+
+void averagePool_1(Operator& op) { op.output(0, averagePooled(op, op.input(0))); }
 
 /// The p-norm of what is summed: its terms and the root of their sum.
 struct Norm {
@@ -185,13 +193,18 @@ std::vector<std::size_t> spatialAxes(const Tensor& input) {
   return axes;
 }
 
-void globalAveragePool_1(Operator& op) {
-  const Tensor x = op.input(0);
+}  // namespace
+
+Tensor globallyAveraged(Operator& op, const Tensor& x) {
   requireFloat(op, x);
   const Dim count = product({x.shape().begin() + 2, x.shape().end()});
-  op.output(0, op.reduce(x, spatialAxes(x), true, Combiner::Sum, {},
-                         [&](const Expr& sum) { return sum / cast(sum.type(), extent(count)); }));
+  return op.reduce(x, spatialAxes(x), true, Combiner::Sum, {},
+                   [&](const Expr& sum) { return sum / cast(sum.type(), extent(count)); });
 }
+
+namespace {
+
+void globalAveragePool_1(Operator& op) { op.output(0, globallyAveraged(op, op.input(0))); }
 
 void globalMaxPool_1(Operator& op) {
   op.output(0, op.reduce(op.input(0), spatialAxes(op.input(0)), true, Combiner::Maximum));

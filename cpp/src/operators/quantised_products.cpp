@@ -1,4 +1,6 @@
 /// Products of quantised numbers: exact sums in int32, scaled and rounded once at the end.
+#include "quantised_products.hxx"
+
 #include "common.hxx"
 #include "convolution.hxx"
 #include "products.hxx"
@@ -6,28 +8,12 @@
 #include "sofie/error.hxx"
 
 namespace sofie {
-namespace {
 
-/// A scale or zero point; a single one broadcasts whatever its rank is.
-Tensor parameter(Operator& op, std::size_t i) {
+Tensor quantisationParameter(Operator& op, std::size_t i) {
   const Tensor tensor = op.input(i);
   return product(tensor.shape()).is(1) ? op.reshape(tensor, {}) : tensor;
 }
 
-/// Those of rows are vectors in ONNX; as a column they broadcast to the matrix.
-Tensor rowParameter(Operator& op, std::size_t i) {
-  const Tensor tensor = parameter(op, i);
-  return tensor.rank() == 1 ? op.unsqueeze(tensor, 1) : tensor;
-}
-
-/// Those of output channels, to be followed by `trailing` axes.
-Tensor channelParameter(Operator& op, std::size_t i, const Dim& channels, std::size_t trailing) {
-  const Tensor tensor = parameter(op, i);
-  return tensor.rank() == 0 ? tensor
-                            : alongChannels(op, "input " + std::to_string(i), tensor, channels, trailing);
-}
-
-/// x less its zero point, as int32.
 Tensor centred(Operator& op, const Tensor& x, const std::optional<Tensor>& zeroPoint) {
   if (!zeroPoint) return op.cast(x, DType::Int32);
   requireOneType(op, {x, *zeroPoint});
@@ -35,6 +21,21 @@ Tensor centred(Operator& op, const Tensor& x, const std::optional<Tensor>& zeroP
   return op.elementwise({x, offset}, [](const std::vector<Expr>& v) {
     return cast(DType::Int32, v[0]) - cast(DType::Int32, v[1]);
   });
+}
+
+namespace {
+
+/// Those of rows are vectors in ONNX; as a column they broadcast to the matrix.
+Tensor rowParameter(Operator& op, std::size_t i) {
+  const Tensor tensor = quantisationParameter(op, i);
+  return tensor.rank() == 1 ? op.unsqueeze(tensor, 1) : tensor;
+}
+
+/// Those of output channels, to be followed by `trailing` axes.
+Tensor channelParameter(Operator& op, std::size_t i, const Dim& channels, std::size_t trailing) {
+  const Tensor tensor = quantisationParameter(op, i);
+  return tensor.rank() == 0 ? tensor
+                            : alongChannels(op, "input " + std::to_string(i), tensor, channels, trailing);
 }
 
 /// sum * left * right / result, rounded, from the result's zero point on.
@@ -51,20 +52,21 @@ Tensor requantised(Operator& op, const Tensor& sum, const Tensor& left, const Te
 
 void matMulInteger_10(Operator& op) {
   const auto rows = op.has(2) ? std::optional<Tensor>(rowParameter(op, 2)) : std::nullopt;
-  const auto columns = op.has(3) ? std::optional<Tensor>(parameter(op, 3)) : std::nullopt;
+  const auto columns = op.has(3) ? std::optional<Tensor>(quantisationParameter(op, 3)) : std::nullopt;
   op.output(0, matrixProduct(op, centred(op, op.input(0), rows), centred(op, op.input(1), columns)));
 }
 
 void qLinearMatMul_10(Operator& op) {
   const Tensor sum = matrixProduct(op, centred(op, op.input(0), rowParameter(op, 2)),
-                                   centred(op, op.input(3), parameter(op, 5)));
-  op.output(0, requantised(op, sum, rowParameter(op, 1), parameter(op, 4), rowParameter(op, 6),
+                                   centred(op, op.input(3), quantisationParameter(op, 5)));
+  op.output(0, requantised(op, sum, rowParameter(op, 1), quantisationParameter(op, 4), rowParameter(op, 6),
                            rowParameter(op, 7)));
 }
 
 Tensor centredImage(Operator& op, std::size_t i, std::size_t zeroPoint) {
-  return centred(op, op.input(i),
-                 op.has(zeroPoint) ? std::optional<Tensor>(parameter(op, zeroPoint)) : std::nullopt);
+  return centred(
+      op, op.input(i),
+      op.has(zeroPoint) ? std::optional<Tensor>(quantisationParameter(op, zeroPoint)) : std::nullopt);
 }
 
 Tensor centredWeights(Operator& op, std::size_t i, std::size_t zeroPoint) {
@@ -87,8 +89,8 @@ void qLinearConv_10(Operator& op) {
     requireOneType(op, {sum, bias});
     sum = op.elementwise({sum, bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; });
   }
-  op.output(0, requantised(op, sum, parameter(op, 1), channelParameter(op, 4, channels, spatial),
-                           parameter(op, 6), parameter(op, 7)));
+  op.output(0, requantised(op, sum, quantisationParameter(op, 1), channelParameter(op, 4, channels, spatial),
+                           quantisationParameter(op, 6), quantisationParameter(op, 7)));
 }
 
 SOFIE_OPERATOR("MatMulInteger", 10, matMulInteger_10);
