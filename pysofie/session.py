@@ -141,6 +141,8 @@ class Session:
             arrays = self._bind(feeds if isinstance(feeds, (tuple, list)) else (feeds,), {})
         state = self._state()
         ready = self._ready(arrays)
+        if self.measured:
+            self._compute(ready)  # makes room
         state.prepare(tuple(array.shape for array in ready), self)
         return state.runner.benchmark(ready, state.new_outputs(), repeat)
 
@@ -174,7 +176,9 @@ class Session:
         if shapes != state.shapes:
             state.prepare(shapes, self)
         outputs = state.new_outputs()
-        state.runner.run(arrays, outputs)
+        while not state.runner.run(arrays, outputs):  # the data ask for larger sizes than ever before
+            state.prepare(shapes, self)
+            outputs = state.new_outputs()
         return state.trimmed(outputs) if self.measured else outputs
 
     def _state(self) -> _State:

@@ -197,12 +197,13 @@ class Runner {
     return shapes(model_->table().result_shape);
   }
 
-  void run(nb::handle inputs, nb::handle outputs) {
+  /// False when there is not room enough yet: prepare makes it.
+  bool run(nb::handle inputs, nb::handle outputs) {
     const Buffers in(inputs, false), out(outputs, true);
     const nb::gil_scoped_release release;
     const std::lock_guard lock(mutex_);
     check(in, out);
-    run_once(in, out);
+    return run_once(in, out);
   }
 
   nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> benchmark(nb::handle inputs, nb::handle outputs,
@@ -292,13 +293,15 @@ class Runner {
     outputs.check(model_->outputs(), output_bytes_, "output");
   }
 
-  void run_once(const Buffers& inputs, const Buffers& outputs) {
+  bool run_once(const Buffers& inputs, const Buffers& outputs) {
     const int fault = model_->table().run(session_, inputs.pointers(), outputs.pointers());
+    if (fault == 4) return false;
     if (fault == 1) throw std::out_of_range("an index computed by the model lies outside its tensor");
     if (fault == 3)
       throw sofie::ShapeError(
           "sizes that the data decide do not fit: each other, or the bounds given by dims=");
     if (fault != 0) throw sofie::Error("the model reported fault " + std::to_string(fault));
+    return true;
   }
 
   std::shared_ptr<const Model> model_;
@@ -345,9 +348,12 @@ void register_library(nb::module_& m) {
       .def("output_shapes", &Runner::output_shapes,
            "The shapes of the outputs, the largest ones where the data decide; valid after prepare.")
       .def("result_shapes", &Runner::result_shapes, "The shapes that the outputs had in the last run.")
-      .def("run", &Runner::run, "inputs"_a, "outputs"_a, "Computes the outputs without holding the GIL.",
+      .def("run", &Runner::run, "inputs"_a, "outputs"_a,
+           "Computes the outputs without holding the GIL. False when the data ask for larger sizes than "
+           "there is "
+           "room for: prepare makes it, for the same symbols, and perhaps larger outputs.",
            nb::sig("def run(self, inputs: collections.abc.Sequence[object], "
-                   "outputs: collections.abc.Sequence[object]) -> None"))
+                   "outputs: collections.abc.Sequence[object]) -> bool"))
       .def("benchmark", &Runner::benchmark, "inputs"_a, "outputs"_a, "repeat"_a,
            "The duration of each of `repeat` runs in nanoseconds.",
            nb::sig("def benchmark(self, inputs: collections.abc.Sequence[object], "

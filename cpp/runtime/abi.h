@@ -52,7 +52,9 @@ typedef struct pysofie_model {
   void (*result_shape)(const pysofie_session*, int32_t output, int64_t* shape);
 
   /// Computes the outputs. It allocates nothing, takes no lock and does not throw. Returns 0, or the fault
-  /// that the data caused: 1 for an index out of range, 3 for a size that does not fit.
+  /// that the data caused: 1 for an index out of range, 3 for a size that does not fit. With 4 the data ask for
+  /// larger sizes than ever before: prepare makes room for them (with the same symbols), then output_shape tells
+  /// how large the outputs may be, and it runs.
   int (*run)(pysofie_session*, const void* const* inputs, void* const* outputs);
 
   /// The size of the memory that the session has for intermediate tensors.

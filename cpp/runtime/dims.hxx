@@ -47,17 +47,28 @@ inline void check_least(const char* what, std::int64_t size, std::int64_t least)
                               std::to_string(size));
 }
 
-/// Sets a size that the data decide. \return false, and no size, when it is not one of 0 to `most`
-inline bool measure(std::int64_t value, std::int64_t most, std::int64_t& size) noexcept {
+/// Sets a size that the data decide. \return 0, or the fault 3 and no size when it is not one of 0 to `most`
+inline int measure(std::int64_t value, std::int64_t most, std::int64_t& size) noexcept {
   const bool fits = 0 <= value && value <= most;
   size = fits ? value : 0;
-  return fits;
+  return fits ? 0 : 3;
+}
+
+/// The same for a size without any bound. \return the fault 4 when there is too little room for it, and more
+/// after the next prepare
+inline int measure_in_room(std::int64_t value, std::int64_t& room, std::int64_t& size) noexcept {
+  if (measure(value, room, size) == 0) return 0;
+  if (value < 0) return 3;
+  const std::int64_t half_more = room + room / 2;
+  room = value > half_more ? value : half_more;
+  return 4;
 }
 
 /// \throws std::out_of_range or std::runtime_error for what the C interface reports as a number
 inline void check_fault(int fault) {
   if (fault == 1) throw std::out_of_range("the data hold an index that lies outside of its tensor");
   if (fault == 3) throw std::length_error("sizes that the data decide do not fit");
+  if (fault == 4) throw std::length_error("there is not room enough yet: call prepare, then infer again");
   if (fault != 0) throw std::runtime_error("the device failed");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -23,9 +24,15 @@ struct Value {
   std::string name;
   DType type = DType::Float32;
   Shape shape;
-  bool typed = false;   ///< type and shape are known
-  std::string refusal;  ///< why its node leaves it out
-  Contents contents;    ///< of initializers and of what folds at generation time
+  bool typed = false;     ///< type and shape are known
+  std::string refusal;    ///< why its node leaves it out
+  Contents contents;      ///< of initializers and of what folds at generation time
+  bool measured = false;  ///< its elements are sizes that become symbols when they are computed
+};
+
+/// Thrown by a rule that needs to know sizes in a value that comes from data.
+struct Undecided {
+  int value;
 };
 
 /// An operator applied to values.
@@ -62,6 +69,13 @@ class Graph {
   bool isInputSymbol(const std::string& name) const;
   /// Takes over bounds and symbols of the graph around this one.
   void takeSymbols(const Graph& outer);
+  /// The local symbol of that name, within its bound and the user's, if there are any.
+  Dim measuredSymbol(Program& program, const std::string& name, const std::optional<Dim>& most) const;
+  /// True when what a value is put together from can be measured.
+  /// \param asWhole  whether it may be the value itself
+  bool canMeasure(int id, bool asWhole) const;
+  /// The symbols of a measured value's elements.
+  std::vector<Dim> measuredElements(Program& program, const Value& value) const;
   /// The symbols that get their values while the model runs; known once it is analysed.
   const std::set<std::string>& measured() const { return measured_; }
 
@@ -101,6 +115,11 @@ class Graph {
   int define(const std::string& name);
   int find(const std::string& name, const std::string& reader);
   void analyse(const Node& node);
+  void setMeasured(int id);
+  /// The values, computed from data, whose elements a value puts together.
+  std::vector<int> sources(int id) const;
+  bool tryToAnalyse();
+  const Node* producer(int id) const;
 };
 
 /// One line about a node: name, operator, opset, input shapes.

@@ -31,8 +31,13 @@ class Operator : public Builder {
   /// The integer elements of an input, as dims. \throws UnsupportedError when they are not known at
   /// generation time.
   std::vector<Dim> dimsOf(std::size_t i) const;
+  /// The same for sizes, none of which is negative: what only the data tell is measured while the model runs.
+  /// \param asWhole  whether even a tensor that holds all of them may come from data, not only its elements
+  std::vector<Dim> sizesOf(std::size_t i, bool asWhole = true) const;
   /// The same, as numbers.
   std::vector<std::int64_t> integersOf(std::size_t i) const;
+  /// True when an input's elements are known, as numbers or dims, when code is generated.
+  bool isKnown(std::size_t i) const { return contentsOf(i).known(); }
   /// What is known of an input's elements when code is generated.
   const Contents& contentsOf(std::size_t i) const { return valueOf(i).contents; }
   /// The elements of a constant input. \throws UnsupportedError when it is not constant.
@@ -56,9 +61,8 @@ class Operator : public Builder {
   /// Writes the kernels of a subgraph in place, and returns its outputs.
   std::vector<Tensor> subgraph(const std::string& name);
 
-  /// A size that the data decide: the int64 scalar `value`, which is at most `most`. Its symbol is named by
-  /// `what` and the node's first output.
-  /// \throws UnsupportedError when neither `most` nor the user gives a bound
+  /// A size that the data decide: the int64 scalar `value`, which is at most `most`, if there is such a
+  /// bound. Its symbol is named by `what` and the node's first output.
   Dim measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most);
 
   void output(std::size_t i, const Tensor& tensor);

@@ -107,7 +107,14 @@ struct Requirement {
 /// A symbol that gets its value while the model runs: a size that the data decide, the counter of a loop.
 struct LocalSymbol {
   std::string name;
-  Dim most;  ///< it lies between 0 and this, a dim of the symbols that are known before
+  Dim most;  ///< it lies between 0 and this, a dim of the symbols and rooms that are known before
+};
+
+/// How large a local symbol without any bound may become: a symbol of its own, that a session raises to what
+/// its runs have asked for. So it has memory for the largest sizes that it has seen.
+struct Room {
+  std::string name;
+  std::string local;  ///< whose room it is
 };
 
 /// Level 2: buffers and the kernels that fill them, in order.
@@ -119,13 +126,19 @@ struct Program {
   std::vector<int> outputs;          ///< buffers, in the model's order
   std::vector<std::string> symbols;  ///< of the inputs' shapes
   std::vector<LocalSymbol> locals;
+  std::vector<Room> rooms;
   std::vector<Requirement> requirements;
 
   int addBuffer(Buffer buffer);
   Tensor tensor(int buffer) const;
   /// The local symbol of that name, made if there is none; names are unique in a model.
   Dim local(const std::string& name, const Dim& most);
-  /// A dim of the inputs' symbols alone that the given one never exceeds: what memory must be there for.
+  /// The same without a bound.
+  Dim unboundedLocal(const std::string& name);
+  /// The room of a local symbol; nullptr when it has a bound.
+  const Room* roomOf(const std::string& local) const;
+  /// A dim of the inputs' symbols and rooms alone that the given one never exceeds: what memory must be there
+  /// for.
   Dim most(const Dim& dim) const;
   Shape most(const Shape& shape) const;
   const LocalSymbol* findLocal(const std::string& name) const;

@@ -136,7 +136,11 @@ class CpuRenderer {
   std::string callOf(const Measure& measure) {
     const View& value = measure.value.view;
     const std::string element = "(" + place(value.buffer) + ")[" + dimText(model_, value.offset) + "]";
-    return "{\n" + measureText(model_, measure, element, "return 3;", "      ") + "    }";
+    return "{\n" +
+           measureText(
+               model_, measure, element, [](const std::string& fault) { return "return " + fault + ";"; },
+               "      ") +
+           "    }";
   }
 
   /// Where a buffer lies, as a typed pointer.

@@ -131,8 +131,9 @@ class EngineWriter {
   std::string measuredText(const Measure& measure, const std::string& indent) {
     const View& value = measure.value.view;
     const std::string offset = value.offset.is(0) ? "" : " + " + dimText(model_, value.offset);
-    return measureText(model_, measure, "queue_.read(" + names_.buffer(value.buffer) + offset + ")",
-                       "return misfit();", indent);
+    return measureText(
+        model_, measure, "queue_.read(" + names_.buffer(value.buffer) + offset + ")",
+        [](const std::string& fault) { return "return refuse(" + fault + ");"; }, indent);
   }
 
   // --- where the buffers are
@@ -247,7 +248,7 @@ class EngineWriter {
   }
 
   /// Runs on memory of the host. @return 0, 1 for an index out of range, 2 when the device failed)" +
-        (measured ? ", 3 when sizes\n  /// that the data decide do not fit" : "") + R"(
+        (measured ? ", 3 or 4 when\n  /// sizes that the data decide do not fit" : "") + R"(
   int run(const void* const* inputs, void* const* outputs) noexcept {
     try {
       const void* from[)" +
@@ -287,7 +288,7 @@ class EngineWriter {
     if (raised != 0) queue_.launch(1, rt::ClearFault{fault()});
 )"
                 : "    queue_.wait();\n") +
-        (measured ? "    if (std::exchange(misfit_, false)) return 3;\n" : "") +
+        (measured ? "    if (const int misfit = std::exchange(misfit_, 0)) return misfit;\n" : "") +
         (faults ? "    return static_cast<int>(raised);\n" : "    return 0;\n") +
         R"(  }
 
@@ -309,14 +310,14 @@ class EngineWriter {
 
 )"
                        : "\n") +
-            (measured ? "  void misfit() { misfit_ = true; }\n\n" : "") + R"(  Queue queue_;
+            (measured ? "  void refuse(int fault) { misfit_ = fault; }\n\n" : "") + R"(  Queue queue_;
   std::shared_ptr<const Memory> weights_;
   Memory )" +
             (faults ? "fault_, " : "") + R"(arena_, staging_;
   Staged staged_[)" +
             staged + R"(] = {};
 )" + (model_.plan.isStatic ? "" : "  std::int64_t offsets_[" + slots + "] = {};\n") +
-            (measured ? "  bool misfit_ = false;\n" : "") + R"(  Dims dims_{};
+            (measured ? "  int misfit_ = 0;\n" : "") + R"(  Dims dims_{};
 };
 )";
     if (!model_.tag.empty()) text += "using Engine = BasicEngine<" + model_.tag + ">;\n";

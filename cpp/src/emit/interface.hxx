@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@ struct Model {
   Plan plan;
   std::string space;                     ///< the namespace, TMVA_SOFIE_<name>
   std::vector<std::string> symbolNames;  ///< identifiers of program.symbols
+  std::vector<std::string> roomNames;    ///< identifiers of program.rooms
   std::vector<std::string> localNames;   ///< identifiers of program.locals
   std::vector<std::string> inputNames;   ///< identifiers of the inputs
   std::vector<std::string> outputNames;  ///< identifiers of the outputs
@@ -24,10 +26,11 @@ struct Model {
   std::string weights;  ///< the payload of the weights file
   std::uint64_t checksum = 0;
   bool isMeasured = false;  ///< whether the data decide sizes
-  bool onDevice = false;  ///< whether kernels run in memory that the host cannot read
-  std::string tag = {};   ///< the default of Tag, if Engine and Session are templates of an accelerator's tag
+  bool onDevice = false;    ///< whether kernels run in memory that the host cannot read
+  std::string tag = {};  ///< the default of Tag, if Engine and Session are templates of an accelerator's tag
 
   bool isDynamic() const { return !program.symbols.empty(); }
+  bool hasRooms() const { return !program.rooms.empty(); }
   bool isInline() const { return options.weights == WeightStorage::Inline; }
   const Buffer& buffer(int id) const { return program.buffers[static_cast<std::size_t>(id)]; }
 };
@@ -55,10 +58,11 @@ std::string modelHeader(const Model& model, const std::vector<std::string>& incl
 /// The header and the weights file.
 Files modelFiles(const Model& model, const std::string& header);
 
-/// Statements that set a local symbol in `dims_` to the value and check what depends on it; `refuse` is the
-/// statement that ends the run.
+/// Statements that set a local symbol in `dims_` to the value and check what depends on it; refuse(fault) is
+/// the statement that ends the run.
 std::string measureText(const Model& model, const Measure& measure, const std::string& value,
-                        const std::string& refuse, const std::string& indent);
+                        const std::function<std::string(const std::string&)>& refuse,
+                        const std::string& indent);
 
 /// Statements that compute the arena's offsets for `dims` into offsets_[], for plans that are not static.
 std::string placementText(const Model& model, const std::string& indent);

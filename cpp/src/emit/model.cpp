@@ -47,8 +47,9 @@ std::vector<std::string> ownNames(const Program& program) {
 }  // namespace
 
 Model describeModel(const Program& program, const std::string& target, const RenderOptions& options) {
-  Model model{program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {}, {},
-              {},      {},     0};
+  Model model{
+      program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {}, {}, {},
+      {},      {},     0};
   std::vector<std::string> taken = ownNames(program);
   const auto take = [&taken](const std::vector<std::string>& names) {
     const std::vector<std::string> chosen = identifiers(names, taken);
@@ -56,7 +57,9 @@ Model describeModel(const Program& program, const std::string& target, const Ren
     return chosen;
   };
   model.symbolNames = take(program.symbols);
-  std::vector<std::string> locals;
+  std::vector<std::string> rooms, locals;
+  for (const Room& room : program.rooms) rooms.push_back(room.name);
+  model.roomNames = take(rooms);
   for (const LocalSymbol& local : program.locals) locals.push_back(local.name);
   model.localNames = take(locals);
   forEachKernel(program.kernels, [&](const Kernel& kernel) {
@@ -72,6 +75,8 @@ std::string symbolText(const Model& model, const std::string& symbol) {
   const auto& symbols = model.program.symbols;
   for (std::size_t i = 0; i < symbols.size(); ++i)
     if (symbols[i] == symbol) return "dims." + model.symbolNames[i];
+  for (std::size_t i = 0; i < model.program.rooms.size(); ++i)
+    if (model.program.rooms[i].name == symbol) return "dims." + model.roomNames[i];
   for (std::size_t i = 0; i < model.program.locals.size(); ++i)
     if (model.program.locals[i].name == symbol) return "dims." + model.localNames[i];
   throw Error("the symbol '" + symbol + "' has no value when the model runs");
@@ -86,6 +91,7 @@ namespace {
 /// The requirements that can be checked as soon as `wanted` is measured.
 std::vector<Requirement> decidedBy(const Program& program, const Measure& wanted) {
   std::set<std::string> known(program.symbols.begin(), program.symbols.end());
+  for (const Room& room : program.rooms) known.insert(room.name);
   bool reached = false;
   forEachKernel(program.kernels, [&](const Kernel& kernel) {
     const auto* measure = std::get_if<Measure>(&kernel.body);
@@ -109,17 +115,22 @@ std::vector<Requirement> decidedBy(const Program& program, const Measure& wanted
 }  // namespace
 
 std::string measureText(const Model& model, const Measure& measure, const std::string& value,
-                        const std::string& refuse, const std::string& indent) {
-  const std::string symbol = symbolText(model, measure.symbol);
-  const std::string field = "dims_" + symbol.substr(symbol.find('.'));
-  std::string text = indent + "if (!rt::measure(" + value + ", " +
-                     dimText(model, model.program.findLocal(measure.symbol)->most) + ", " + field + ")) " +
-                     refuse + "\n";
+                        const std::function<std::string(const std::string&)>& refuse,
+                        const std::string& indent) {
+  const auto field = [&](const std::string& symbol) {
+    const std::string text = symbolText(model, symbol);
+    return "dims_" + text.substr(text.find('.'));
+  };
+  const Room* room = model.program.roomOf(measure.symbol);
+  const std::string most =
+      room ? field(room->name) : dimText(model, model.program.findLocal(measure.symbol)->most);
+  std::string text = indent + "if (const int misfit = rt::measure" + (room ? "_in_room" : "") + "(" + value +
+                     ", " + most + ", " + field(measure.symbol) + ")) " + refuse("misfit") + "\n";
   for (const Requirement& requirement : decidedBy(model.program, measure)) {
     const bool isEqual = requirement.relation == Requirement::Relation::Equal;
     const std::string check = indent + "if (" + dimText(model, requirement.left) +
-                              (isEqual ? " != " : " < ") + dimText(model, requirement.right) + ") " + refuse +
-                              "\n";
+                              (isEqual ? " != " : " < ") + dimText(model, requirement.right) + ") " +
+                              refuse("3") + "\n";
     if (text.find(check) == std::string::npos) text += check;
   }
   return text;

@@ -78,6 +78,9 @@ std::string dimsStruct(const Model& model) {
   std::string text = "/// The model's symbolic dimensions.\nstruct Dims {\n";
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
     text += "  std::int64_t " + model.symbolNames[i] + ";\n";
+  for (std::size_t i = 0; i < model.roomNames.size(); ++i)
+    text += "  std::int64_t " + model.roomNames[i] +
+            " = 4;  ///< there is room for this; it grows with the runs\n";
   for (const std::string& local : model.localNames)
     text += "  std::int64_t " + local + " = 0;  ///< set while the model runs\n";
   return text + "};\n\n";
@@ -164,8 +167,14 @@ std::string inferText(const Model& model, const Signature& signature) {
     const bool isBool = model.buffer(model.program.outputs[i]).type == DType::Bool;
     pointers += (i ? ", " : "") + (isBool ? "reinterpret_cast<bool*>(" + data + ")" : data);
   }
-  body += "    rt::check_fault(infer(" + Signature::join(signature.inputValues, pointers) + "));\n" +
-          trimText(model);
+  const std::string call = "infer(" + Signature::join(signature.inputValues, pointers) + ")";
+  if (model.hasRooms())
+    body += "    const int fault = " + call + ";\n    if (fault == 4) return infer(" +
+            Signature::join(signature.sizeValues, signature.inputValues) +
+            ");  // with the room that it asked for\n    rt::check_fault(fault);\n";
+  else
+    body += "    rt::check_fault(" + call + ");\n";
+  body += trimText(model);
   std::string results;
   for (std::size_t i = 0; i < count; ++i)
     results += (i ? ", std::move(result" : "std::move(result") + std::to_string(i) + ")";
@@ -185,6 +194,11 @@ std::string promise(const Model& model) {
   else
     text += ", or 1 when the data hold an index out of range";
   if (model.isMeasured) text += "; 3 when sizes that the data decide do not fit";
+  if (model.hasRooms())
+    text +=
+        ",\n  /// 4 when there is too little room for them: call prepare, and again with memory for what is "
+        "then the "
+        "largest";
   return text;
 }
 
@@ -260,12 +274,12 @@ struct BasicSession {
 
   /// Lays out memory for the given sizes; cheap when they have not changed.
   void prepare(@sizeParameters@) {
-    const Dims dims{@brace@};
+    @dims@
     if (prepared_ && same(dims, dims_)) return;
-    check_dims(dims);
     try {
+      check_dims(dims);
       engine_.prepare(dims);
-    } catch (...) {  // most likely there is not memory enough
+    } catch (...) {  // sizes that do not fit, or not memory enough
       if (prepared_) engine_.prepare(dims_);
       throw;
     }
@@ -306,32 +320,37 @@ struct BasicSession {
   std::string same;
   for (const std::string& symbol : model.symbolNames)
     same += (same.empty() ? "a." : " && a.") + symbol + " == b." + symbol;
+  for (const std::string& room : model.roomNames)
+    same += (same.empty() ? "a." : " && a.") + room + " == b." + room;
+  std::string dims = model.hasRooms() ? "Dims dims{" + brace + "};" : "const Dims dims{" + brace + "};";
+  for (const std::string& room : model.roomNames)
+    dims += "\n    dims." + room + " = engine_.dims()." + room + ";  // what the last run asked for";
   const std::string inputs = model.inputNames.empty() ? "nullptr" : inputArray;
   return documentTensors(model) +
-         replaceAll(
-             text,
-             {{"@Session@", tagged ? "BasicSession" : "Session"},
-              {"@promise@", promise(model)},
-              {"@sizesNote@", model.isMeasured ? ", or when it knows the sizes that the data decide" : ""},
-              {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
-              {"@default@", weightsDefault},
-              {"@sizes@", defaults},
-              {"@sizeValues@", signature.sizeValues},
-              {"@sizeParameters@", signature.sizes},
-              {"@brace@", brace},
-              {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
-              {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
-              {"@inputArray@", inputs},
-              {"@outputArray@", outputArray},
-              {"@result@", signature.result},
-              {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},
-              {"@prepareCall@", model.isDynamic() ? "    prepare(" + signature.sizeValues +
-                                                        ");\n    const Dims& dims = dims_;\n    (void)dims;\n"
-                                                  : ""},
-              {"@inferBody@", inferText(model, signature)},
-              {"@sameParameters@",
-               same.empty() ? "const Dims&, const Dims&" : "const Dims& a, const Dims& b"},
-              {"@same@", same.empty() ? "true" : same}});
+         replaceAll(text, {{"@Session@", tagged ? "BasicSession" : "Session"},
+                           {"@promise@", promise(model)},
+                           {"@sizesNote@",
+                            model.isMeasured ? ", or when it knows the sizes that the data decide" : ""},
+                           {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
+                           {"@default@", weightsDefault},
+                           {"@sizes@", defaults},
+                           {"@sizeValues@", signature.sizeValues},
+                           {"@sizeParameters@", signature.sizes},
+                           {"@dims@", dims},
+                           {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
+                           {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
+                           {"@inputArray@", inputs},
+                           {"@outputArray@", outputArray},
+                           {"@result@", signature.result},
+                           {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},
+                           {"@prepareCall@", model.isDynamic() || model.hasRooms()
+                                                 ? "    prepare(" + signature.sizeValues +
+                                                       ");\n    const Dims& dims = dims_;\n    (void)dims;\n"
+                                                 : ""},
+                           {"@inferBody@", inferText(model, signature)},
+                           {"@sameParameters@",
+                            same.empty() ? "const Dims&, const Dims&" : "const Dims& a, const Dims& b"},
+                           {"@same@", same.empty() ? "true" : same}});
 }
 
 }  // namespace sofie

@@ -66,10 +66,19 @@ void Graph::analyse(const Node& node) {
     value.shape = output->shape();
     value.typed = true;
     if (worthFolding(*this, node, *output)) value.contents = interpret(scratch, known, *output);
+    if (value.measured && !value.contents.known()) setMeasured(node.outputs[i]);
   }
 }
 
 void Graph::analyse() {
+  while (!tryToAnalyse()) {
+  }
+}
+
+bool Graph::tryToAnalyse() {
+  for (const auto* list : {&inputs_, &captures_})
+    for (const int id : *list)
+      if (value(id).measured) setMeasured(id);
   std::string problems;
   int count = 0;
   const auto report = [&](const std::string& problem) {
@@ -93,6 +102,10 @@ void Graph::analyse() {
     if (!typed) continue;  // it depends on a node that was reported
     try {
       analyse(node);
+    } catch (const Undecided& undecided) {
+      for (const int source : sources(undecided.value))
+        values_[static_cast<std::size_t>(source)].measured = true;
+      return false;
     } catch (const UnsupportedError& error) {
       report(error.what());
     } catch (const ShapeError& error) {
@@ -103,6 +116,7 @@ void Graph::analyse() {
   if (count != 0)
     throw UnsupportedError(std::to_string(count) + (count == 1 ? " node is" : " nodes are") +
                            " not supported:" + problems);
+  return true;
 }
 
 }  // namespace sofie

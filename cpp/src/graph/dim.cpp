@@ -250,8 +250,11 @@ Dim Dim::limit(const AtomPtr& atom, const Greatest& greatest, bool upper) {
       if (!most) return fromAtom(atom);
       return upper ? *most : Dim(0);
     }
-    case Atom::Kind::FloorDiv:
-      return floorDiv(of(atom->left), atom->right.limit(greatest, !upper));
+    case Atom::Kind::FloorDiv: {
+      const Dim divisor = atom->right.limit(greatest, !upper);
+      // A quotient by zero is zero: the greatest is that by one.
+      return floorDiv(of(atom->left), divisor == atom->right ? divisor : max(1, divisor));
+    }
     case Atom::Kind::FloorMod:
       if (of(atom->left) == atom->left) return fromAtom(atom);
       return upper ? atom->right - 1 : Dim(0);

@@ -16,6 +16,8 @@ class Lowering {
   void bind(int value, const Tensor& tensor) { tensors_[static_cast<std::size_t>(value)] = tensor; }
 
   void run() {
+    for (const auto* list : {&graph_.inputs(), &graph_.captures()})
+      for (const int id : *list) measure(id);
     const auto needed = neededNodes();
     for (std::size_t i = 0; i < graph_.nodes().size(); ++i)
       if (needed[i]) apply(graph_.nodes()[i]);
@@ -48,8 +50,10 @@ class Lowering {
     for (std::size_t i = graph_.nodes().size(); i-- > 0;) {
       const Node& node = graph_.nodes()[i];
       for (const int output : node.outputs)
-        needed[i] = needed[i] || (output >= 0 && wanted[static_cast<std::size_t>(output)] &&
-                                  !graph_.value(output).contents.known());
+        needed[i] =
+            needed[i] ||
+            (output >= 0 && (graph_.value(output).measured || (wanted[static_cast<std::size_t>(output)] &&
+                                                               !graph_.value(output).contents.known())));
       if (!needed[i]) continue;
       for (const int input : node.inputs)
         if (input >= 0) wanted[static_cast<std::size_t>(input)] = true;
@@ -62,8 +66,22 @@ class Lowering {
     Operator application(graph_, node, program_, [this](int id) { return tensor(id); });
     findOperator(node.domain, node.op, graph_.opset(node.domain))(application);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
-      if (node.outputs[i] >= 0)
+      if (node.outputs[i] >= 0) {
         tensors_[static_cast<std::size_t>(node.outputs[i])] = application.outputs()[i];
+        measure(node.outputs[i]);
+      }
+  }
+
+  /// Gives the symbols of a measured value's elements their values.
+  void measure(int id) {
+    const Value& value = graph_.value(id);
+    if (!value.measured) return;
+    const Tensor elements = builder_.reshape(builder_.cast(tensor(id), DType::Int64), {product(value.shape)});
+    const auto symbols = graph_.measuredElements(program_, value);
+    for (std::size_t i = 0; i < symbols.size(); ++i)
+      builder_.write(
+          Measure{symbols[i].symbolName().value(),
+                  builder_.squeeze(builder_.slice(elements, 0, static_cast<std::int64_t>(i), 1), 0)});
   }
 };
 

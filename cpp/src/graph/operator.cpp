@@ -45,6 +45,12 @@ std::vector<Dim> Operator::dimsOf(std::size_t i) const {
   return dims;
 }
 
+std::vector<Dim> Operator::sizesOf(std::size_t i, bool asWhole) const {
+  const int id = node_.inputs[i];
+  if (!valueOf(i).contents.known() && graph_.canMeasure(id, asWhole)) throw Undecided{id};
+  return dimsOf(i);
+}
+
 std::vector<std::int64_t> Operator::integersOf(std::size_t i) const {
   std::vector<std::int64_t> numbers;
   for (const Dim& dim : dimsOf(i)) numbers.push_back(dim.constant());
@@ -129,12 +135,7 @@ Dim Operator::measure(const std::string& what, const Tensor& value, const std::o
       break;
     }
   while (graph_.isInputSymbol(name)) name += "_";
-  const auto given = graph_.bounds(name).high;
-  if (!most && !given)
-    unsupported("only the data decide how large its result is, without any limit; give one as dims={\"" +
-                name + "\": (0, most)}");
-  const Dim limit = !given ? *most : most ? min(*most, *given) : Dim(*given);
-  const Dim size = program().local(name, limit);
+  const Dim size = graph_.measuredSymbol(program(), name, most);
   write(Measure{name, reshape(value, {})});
   return size;
 }

@@ -32,6 +32,18 @@ Dim Program::local(const std::string& name, const Dim& greatest) {
   return Dim::symbol(name, {0, bound.upperBound()});
 }
 
+Dim Program::unboundedLocal(const std::string& name) {
+  const std::string room = "most_" + name;
+  if (!roomOf(name)) rooms.push_back({room, name});
+  return local(name, Dim::symbol(room));
+}
+
+const Room* Program::roomOf(const std::string& local) const {
+  const auto found =
+      std::find_if(rooms.begin(), rooms.end(), [&](const Room& room) { return room.local == local; });
+  return found == rooms.end() ? nullptr : &*found;
+}
+
 Dim Program::most(const Dim& dim) const {
   return dim.atMost([&](const std::string& name) -> std::optional<Dim> {
     const LocalSymbol* local = findLocal(name);

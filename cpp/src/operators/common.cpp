@@ -58,6 +58,12 @@ Dim dimOf(const Operator& op, std::size_t i) {
   return dims[0];
 }
 
+Dim sizeOf(const Operator& op, std::size_t i) {
+  const auto sizes = op.sizesOf(i);
+  requireOne(op, sizes.size());
+  return sizes[0];
+}
+
 Expr literal(const Operator& op, const Constant& constant) {
   requireOne(op, static_cast<std::size_t>(constant.size()));
   return isFloat(constant.type) ? number(constant.type, constant.at<double>(0))

@@ -17,6 +17,8 @@ void requireFloat(const Operator& op, const Tensor& tensor);
 Expr scalarOf(Operator& op, std::size_t i);
 /// The only element of an integer input. \throws InvalidModelError when it has more or none.
 Dim dimOf(const Operator& op, std::size_t i);
+/// The same for a size, which is measured while the model runs when only the data tell it.
+Dim sizeOf(const Operator& op, std::size_t i);
 /// A literal of a constant with one element. \throws InvalidModelError when it has more.
 Expr literal(const Operator& op, const Constant& constant);
 

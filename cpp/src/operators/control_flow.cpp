@@ -27,7 +27,9 @@ void if_1(Operator& op) {
     if (results.empty())
       for (const Tensor& tensor : tensors) results.push_back(op.temporary(tensor.type, tensor.shape()));
     if (!haveOneType(tensors, results))
-      op.unsupported("its branches give tensors of different shapes; pad them to one shape");
+      op.unsupported(
+          "its branches give tensors of different shapes; pad them to one shape, else its condition "
+          "must be known when code is generated");
     for (std::size_t i = 0; i < tensors.size(); ++i) op.store(element(tensors[i]), results[i]);
   };
   const Tensor condition = op.reshape(op.input(0), {});

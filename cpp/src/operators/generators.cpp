@@ -32,14 +32,14 @@ void constantOfShape_9(Operator& op) {
   const Constant value = op.hasAttribute("value") ? op.attribute<Constant>("value")
                                                   : Constant::of<double>(DType::Float32, {}, {0});
   if (value.size() != 1) op.invalid("its value has " + std::to_string(value.size()) + " elements, not one");
-  const Shape shape = op.dimsOf(0);
+  const Shape shape = op.sizesOf(0);
   for (const Dim& dim : shape) op.atLeast(dim, 0, "a size in the shape " + text(shape));
   op.output(0, op.broadcast(op.constant({value.type, {}, value.bytes}), shape));
 }
 
-/// Elements of a range of integers.
-Dim count(const Operator& op) {
-  const Dim start = dimOf(op, 0), limit = dimOf(op, 1);
+/// Elements of a range of integers up to a limit.
+Dim count(const Operator& op, const Dim& limit) {
+  const Dim start = dimOf(op, 0);
   const std::int64_t step = dimOf(op, 2).constant();
   if (step == 0) throw ShapeError("a range cannot have step 0");
   return max(0, step > 0 ? ceilDiv(limit - start, step) : ceilDiv(start - limit, -step));
@@ -54,10 +54,23 @@ Dim realCount(const Operator& op) {
   return elements > 0 ? static_cast<std::int64_t>(elements) : 0;
 }
 
+/// Elements of a range of which the model computes the limits.
+Dim measuredCount(Operator& op) {
+  const auto real = [&](std::size_t i) { return cast(DType::Float64, scalarOf(op, i)); };
+  const Expr elements = unary(Op::Ceil, (real(1) - real(0)) / real(2));
+  const Expr count = binary(Op::Maximum, elements, number(DType::Float64, 0));
+  return op.measure("range", op.map({}, cast(DType::Int64, count)), std::nullopt);
+}
+
 void range_11(Operator& op) {
   const DType type = op.input(0).type;
   requireOneType(op, {op.input(0), op.input(1), op.input(2)});
-  const Dim elements = isFloat(type) ? realCount(op) : count(op);
+  const bool hasStep = op.isKnown(0) && op.isKnown(2);
+  Dim elements;
+  if (!hasStep || (isFloat(type) && !op.isKnown(1)))
+    elements = measuredCount(op);
+  else
+    elements = isFloat(type) ? realCount(op) : count(op, sizeOf(op, 1));
   op.output(0, op.map({elements}, scalarOf(op, 0) + cast(type, index(0)) * scalarOf(op, 2)));
 }
 

@@ -2,6 +2,7 @@
 #include "movement.hxx"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <numeric>
 
@@ -86,13 +87,13 @@ void split_1(Operator& op) {
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
   const auto given = op.integers("split");
   if (op.hasAttribute("split")) return split(op, {given.begin(), given.end()}, axis);
-  split(op, op.has(1) ? op.dimsOf(1) : equalParts(x.dim(axis), op.node().outputs.size()), axis);
+  split(op, op.has(1) ? op.sizesOf(1) : equalParts(x.dim(axis), op.node().outputs.size()), axis);
 }
 
 void split_18(Operator& op) {
   const Tensor x = op.input(0);
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
-  if (op.has(1)) return split(op, op.dimsOf(1), axis);
+  if (op.has(1)) return split(op, op.sizesOf(1), axis);
   split(op, unevenParts(x.dim(axis), op.node().outputs.size()), axis);
 }
 
@@ -106,11 +107,15 @@ bool isFarBefore(const Dim& dim) {
   return dim.isConstant() && dim.constant() <= -std::numeric_limits<std::int32_t>::max();
 }
 
+void requireStep(std::int64_t step) {
+  if (step == 0 || step == std::numeric_limits<std::int64_t>::min())
+    throw ShapeError("a slice cannot have step " + std::to_string(step));
+}
+
 Tensor sliced(const Operator& op, const Tensor& x, std::size_t axis, const Dim& start, const Dim& end,
               std::int64_t step) {
   const Dim size = x.dim(axis);
-  if (step == 0 || step == std::numeric_limits<std::int64_t>::min())
-    throw ShapeError("a slice cannot have step " + std::to_string(step));
+  requireStep(step);
   if (step > 0) {
     const Dim begin = isFarBefore(start)   ? Dim(0)
                       : isFarBehind(start) ? size
@@ -126,18 +131,25 @@ Tensor sliced(const Operator& op, const Tensor& x, std::size_t axis, const Dim& 
   return op.slice(x, axis, begin, max(0, ceilDiv(begin - stop, -step)), step);
 }
 
+/// Axes that are left out are the first ones, steps are 1.
+void completeAxes(std::size_t count, std::vector<std::int64_t>& axes, std::vector<std::int64_t>& steps) {
+  if (axes.empty()) {
+    axes.resize(count);
+    std::iota(axes.begin(), axes.end(), std::int64_t(0));
+  }
+  if (steps.empty()) steps.assign(count, 1);
+  if (axes.size() != count || steps.size() != count)
+    throw ShapeError("there are " + std::to_string(count) + " starts, but " + std::to_string(axes.size()) +
+                     " axes and " + std::to_string(steps.size()) + " steps");
+}
+
 void slice(Operator& op, const std::vector<Dim>& starts, const std::vector<Dim>& ends,
            std::vector<std::int64_t> axes, std::vector<std::int64_t> steps) {
   Tensor x = op.input(0);
-  if (axes.empty()) {
-    axes.resize(starts.size());
-    std::iota(axes.begin(), axes.end(), std::int64_t(0));
-  }
-  if (steps.empty()) steps.assign(starts.size(), 1);
-  if (ends.size() != starts.size() || axes.size() != starts.size() || steps.size() != starts.size())
-    throw ShapeError("starts, ends, axes and steps differ in length: " + std::to_string(starts.size()) +
-                     ", " + std::to_string(ends.size()) + ", " + std::to_string(axes.size()) + ", " +
-                     std::to_string(steps.size()));
+  completeAxes(starts.size(), axes, steps);
+  if (ends.size() != starts.size())
+    throw ShapeError("there are " + std::to_string(starts.size()) + " starts, but " +
+                     std::to_string(ends.size()) + " ends");
   for (std::size_t i = 0; i < starts.size(); ++i)
     x = sliced(op, x, op.axis(axes[i], x.rank()), starts[i], ends[i], steps[i]);
   op.output(0, x);
@@ -148,11 +160,44 @@ void slice_1(Operator& op) {
   slice(op, {starts.begin(), starts.end()}, {ends.begin(), ends.end()}, op.integers("axes"), {});
 }
 
+/// An axis from and to a position that come from data; a slice is at most as large as the axis.
+Tensor measuredSlice(Operator& op, const Tensor& x, std::size_t axis, const Expr& start, const Expr& end,
+                     std::int64_t step) {
+  const Dim size = x.dim(axis);
+  const Expr zero = extent(0), low = extent(step > 0 ? 0 : -1), high = extent(step > 0 ? size : size - 1);
+  const auto clamped = [&](const Expr& position) {
+    const Expr fromStart = select(binary(Op::Lt, position, zero), position + extent(size), position);
+    return binary(Op::Maximum, low, binary(Op::Minimum, fromStart, high));
+  };
+  const Tensor ends = op.map({2}, select(binary(Op::Eq, index(0), zero), clamped(start), clamped(end)));
+  const Expr begin = load(ends, {zero}), stop = load(ends, {extent(1)});
+  const Expr reach = (step > 0 ? stop - begin : begin - stop) + extent(std::abs(step) - 1);
+  const Expr count = binary(Op::Div, binary(Op::Maximum, reach, zero), extent(std::abs(step)));
+  const std::string place = std::to_string(axis);
+  const Dim first = op.measure("slice_start_" + place, op.map({}, binary(Op::Maximum, begin, zero)), size);
+  return op.slice(x, axis, first, op.measure("slice_size_" + place, op.map({}, count), size), step);
+}
+
+void measuredSlice(Operator& op, std::vector<std::int64_t> axes, std::vector<std::int64_t> steps) {
+  Tensor x = op.input(0);
+  const Tensor starts = op.cast(op.input(1), DType::Int64), ends = op.cast(op.input(2), DType::Int64);
+  const auto count = static_cast<std::size_t>(product(starts.shape()).constant());
+  completeAxes(count, axes, steps);
+  op.agree(product(starts.shape()), product(ends.shape()), "the numbers of starts and ends");
+  for (std::size_t i = 0; i < count; ++i) {
+    const Expr at = extent(static_cast<std::int64_t>(i));
+    requireStep(steps[i]);
+    x = measuredSlice(op, x, op.axis(axes[i], x.rank()), load(starts, {at}), load(ends, {at}), steps[i]);
+  }
+  op.output(0, x);
+}
+
 void slice_10(Operator& op) {
   const auto optional = [&](std::size_t i) {
     return op.has(i) ? op.integersOf(i) : std::vector<std::int64_t>();
   };
-  slice(op, op.dimsOf(1), op.dimsOf(2), optional(3), optional(4));
+  if (op.isKnown(1) && op.isKnown(2)) return slice(op, op.dimsOf(1), op.dimsOf(2), optional(3), optional(4));
+  measuredSlice(op, optional(3), optional(4));
 }
 
 // --- Tile --------------------------------------------------------------------------------------------------
@@ -184,7 +229,7 @@ void tile_1(Operator& op) {
   op.output(0, tiled(op, x, repeats));
 }
 
-void tile_6(Operator& op) { op.output(0, tiled(op, op.input(0), op.dimsOf(1))); }
+void tile_6(Operator& op) { op.output(0, tiled(op, op.input(0), op.sizesOf(1))); }
 
 // --- Pad ---------------------------------------------------------------------------------------------------
 

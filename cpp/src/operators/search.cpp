@@ -1,3 +1,4 @@
+#include "common.hxx"
 #include "sofie/error.hxx"
 #include "sofie/operator.hxx"
 
@@ -43,9 +44,10 @@ void topK(Operator& op, const Dim& count) {
 void topk_1(Operator& op) { topK(op, op.attribute<std::int64_t>("k")); }
 
 void topk_10(Operator& op) {
-  const auto count = op.dimsOf(1);
-  if (count.size() != 1) throw ShapeError("the k of TopK must have one element");
-  topK(op, count[0]);
+  if (op.isKnown(1)) return topK(op, dimOf(op, 1));
+  const Tensor x = op.input(0);
+  const Dim most = x.rank() == 0 ? Dim(0) : x.dim(op.axis(op.integer("axis", -1), x.rank()));
+  topK(op, op.measure("topk", op.cast(op.input(1), DType::Int64), most));
 }
 
 SOFIE_OPERATOR("TopK", 1, topk_1);

@@ -43,7 +43,7 @@ void trilu_14(Operator& op) {
 /// Opset 11 lets indices count from the end; those outside of the depth are nowhere hot.
 void oneHot(Operator& op, bool countsFromEnd) {
   const Tensor places = op.input(0), values = op.input(2);
-  const Dim depth = dimOf(op, 1);
+  const Dim depth = sizeOf(op, 1);
   op.atLeast(depth, 0, "the depth");
   if (values.rank() != 1)
     throw ShapeError("the values must be the vector [off, on], but have the shape " + text(values.shape()));

@@ -68,10 +68,10 @@ void reshape_1(Operator& op) {
   op.output(0, reshaped(op, op.input(0), {shape.begin(), shape.end()}, true));
 }
 
-void reshape_5(Operator& op) { op.output(0, reshaped(op, op.input(0), op.dimsOf(1), true)); }
+void reshape_5(Operator& op) { op.output(0, reshaped(op, op.input(0), op.sizesOf(1, false), true)); }
 
 void reshape_14(Operator& op) {
-  op.output(0, reshaped(op, op.input(0), op.dimsOf(1), op.integer("allowzero", 0) == 0));
+  op.output(0, reshaped(op, op.input(0), op.sizesOf(1, false), op.integer("allowzero", 0) == 0));
 }
 
 void flatten_1(Operator& op) {
@@ -126,7 +126,7 @@ void transpose_1(Operator& op) {
 
 void expand_8(Operator& op) {
   const Tensor x = op.input(0);
-  const Shape shape = op.dimsOf(1);
+  const Shape shape = op.sizesOf(1, false);
   for (const Dim& dim : shape) op.atLeast(dim, 0, "a size in the shape " + text(shape));
   op.output(0, op.broadcast(x, broadcastShapes({x.shape(), shape})));
 }

@@ -1,0 +1,152 @@
+"""Sizes computed from data: by operators that shape their result by a value, and without any bound."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from comparison import TARGET, Comparison, Nodes
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import helper
+from support import floats, model, typed
+
+import pysofie
+from pysofie.toolchains import host
+
+
+@functools.cache
+def shaped() -> Comparison:
+    """Every operator that takes a size, with one that comes from data."""
+    inputs = {
+        "x": ("float32", ("n", 3)),
+        "size": ("int64", (1,)),
+        "starts": ("int64", (2,)),
+        "ends": ("int64", (2,)),
+        "limits": ("float32", (2,)),
+        "k": ("int64", (1,)),
+        "parts": ("int64", (2,)),
+    }
+    nodes = Nodes(inputs, opset=17)
+    one, both, scalar = nodes.constant([1]), nodes.constant([1, 0]), nodes.constant([], "int64")
+    nodes.nodes += [
+        helper.make_node("Concat", ["size", one], ["pair"], axis=0),
+        helper.make_node("Concat", [one, "size", nodes.constant([-1])], ["target"], axis=0),
+        helper.make_node("Reshape", ["size", scalar], ["count"]),
+        helper.make_node("Tile", ["x", "pair"], ["tiled"]),
+        helper.make_node("Split", ["limits"], ["first", "second"], axis=0),
+        helper.make_node("Reshape", ["first", scalar], ["low"]),
+        helper.make_node("Reshape", ["second", scalar], ["high"]),
+    ]
+    zero, step = nodes.constant(0), nodes.constant(1)
+    nodes.add("ConstantOfShape", ["pair"])
+    nodes.add("Range", [zero, "count", step])
+    nodes.add("Range", ["low", "high", nodes.constant(0.75, "float32")])
+    nodes.add("Tile", ["x", "pair"])
+    nodes.add("Reshape", ["tiled", "target"])
+    nodes.add("Expand", [nodes.constant([[1, 2, 3]]), "pair"])
+    nodes.add("TopK", ["x", "k"], 2, axis=1)
+    nodes.add("Slice", ["x", "starts", "ends"])
+    nodes.add("Slice", ["x", "ends", "starts", both, nodes.constant([-1, -2])])
+    nodes.nodes.append(helper.make_node("Split", ["x", "parts"], ["left", "right"], axis=1))
+    nodes.outputs += [floats("left", "n", None), floats("right", "n", None)]
+    nodes.labels += ["left part", "right part"]
+    return nodes.compile("reference")
+
+
+@given(st.integers(0, 5), st.integers(1, 30), st.integers(0, 10**6))
+@settings(max_examples=40, deadline=None)
+def test_sizes_from_data(n, size, seed):
+    """The first calls make room; values that lie outside of an axis are clamped to it."""
+    rng = np.random.default_rng(seed)
+    part = rng.integers(0, 4)
+    feeds = {
+        "x": rng.standard_normal((n, 3)).astype("float32"),
+        "size": np.array([size]),
+        "starts": rng.integers(-7, 7, 2),
+        "ends": rng.integers(-7, 7, 2),
+        "limits": rng.uniform(-9, 9, 2).astype("float32"),
+        "k": rng.integers(0, 4, 1),
+        "parts": np.array([part, 3 - part]),
+    }
+    shaped().check(feeds)
+
+
+def growing() -> onnx.ModelProto:
+    """0, 1, ... up to the largest element, and that often a row of ones."""
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["count"], to=onnx.TensorProto.INT64),
+        helper.make_node("Range", ["zero", "count", "one"], ["y"]),
+        helper.make_node("Unsqueeze", ["count", "axes"], ["rows"]),
+        helper.make_node("Concat", ["rows", "width"], ["shape"], axis=0),
+        helper.make_node("ConstantOfShape", ["shape"], ["table"]),
+        helper.make_node("Unsqueeze", ["y", "last"], ["column"]),
+        helper.make_node("Cast", ["column"], ["real"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Add", ["table", "real"], ["z"]),
+    ]
+    numbers = {"zero": 0, "one": 1, "axes": [0], "last": [1], "width": [2]}
+    constants = {name: np.array(number, "int64") for name, number in numbers.items()}
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, (None,))
+    return typed(model(nodes, [floats("x", 3)], [y, floats("z", None, 2)], constants, name="growing"))
+
+
+def test_room_grows():
+    """A size without any bound: the first run that needs more makes room, also in a benchmark."""
+    session = pysofie.compile(growing(), target=TARGET)
+    assert session.outputs[1].shape == ("count", 2)
+    sizes = []
+    for count in (3, 40, 7, 0, 41, 500):
+        y, z = session(np.array([0, count, 1], "float32") if count else np.zeros(3, "float32"))
+        np.testing.assert_array_equal(y, np.arange(count))
+        np.testing.assert_array_equal(z, np.stack([np.arange(count)] * 2, axis=1))
+        sizes.append(session.arena_bytes)
+    assert sizes == sorted(sizes)
+    assert len(pysofie.compile(growing(), target=TARGET).benchmark(np.full(3, 60, "float32"), 2)) == 2
+
+
+def test_negative_and_absurd_sizes():
+    """They are refused, and the session is as good as before."""
+    session = pysofie.compile(growing(), target=TARGET)
+    for count in (-2.0, 1e17):
+        with pytest.raises(pysofie.ShapeError):
+            session(np.full(3, count, "float32"))
+        assert len(session(np.full(3, 5, "float32"))[0]) == 5
+
+
+def test_a_bound_instead_of_room():
+    session = pysofie.compile(growing(), target=TARGET, dims={"count": (0, 10)})
+    assert len(session(np.full(3, 10, "float32"))[0]) == 10
+    with pytest.raises(pysofie.ShapeError, match="do not fit"):
+        session(np.full(3, 11, "float32"))
+
+
+PROGRAM = """
+#include "growing.hxx"
+#include <cstdio>
+int main() {
+  TMVA_SOFIE_growing::Session session("growing.dat");
+  const float x[] = {30, 2, 3};
+  std::int64_t y[30];
+  float z[60];
+  const int before = session.infer(x, y, z);
+  session.prepare();
+  const int after = session.infer(x, y, z);
+  std::printf("%d %d %g\\n", before, after, z[59]);
+  std::printf("%zu\\n", std::get<1>(TMVA_SOFIE_growing::Session("growing.dat").infer(x)).size());
+}
+"""
+
+
+def test_in_a_program(tmp_path: Path):
+    """`infer` makes room by itself; into memory of the caller it says that there must be more."""
+    pysofie.emit(growing(), tmp_path)
+    (tmp_path / "main.cpp").write_text(PROGRAM)
+    flags = ["-std=c++17", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined"]
+    subprocess.run([*host.find().command, *flags, "main.cpp", "-o", "main"], cwd=tmp_path, check=True)
+    done = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "4 0 29\n60\n"
