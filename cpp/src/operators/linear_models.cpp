@@ -1,12 +1,10 @@
+#include "linear_models.hxx"
+
 #include "scores.hxx"
 #include "sofie/error.hxx"
 
 namespace sofie {
-namespace {
 
-constexpr const char* domain = "ai.onnx.ml";
-
-/// x times the rows of a constant matrix, plus one constant for each row.
 Tensor linear(Operator& op, const Tensor& x, const std::vector<double>& rows, std::int64_t count,
               const std::vector<double>& constants) {
   const auto size = static_cast<std::int64_t>(rows.size());
@@ -25,15 +23,18 @@ Tensor linear(Operator& op, const Tensor& x, const std::vector<double>& rows, st
                         [](const std::vector<Expr>& v) { return v[0] + v[1]; });
 }
 
-void outputScores(Operator& op, std::size_t i, const Tensor& scores) {
-  op.output(i, op.cast(transformedScores(op, scores, postTransform(op)), DType::Float32));
-}
-
-/// A single score s becomes -s of the first and s of the second class.
 Tensor ofBothClasses(Operator& op, const Tensor& scores) {
   const Expr s = load(scores, {index(0), integer(DType::Int64, 0)});
   const Expr first = binary(Op::Eq, index(1), integer(DType::Int64, 0));
   return op.map({scores.dim(0), 2}, select(first, unary(Op::Neg, s), s));
+}
+
+namespace {
+
+constexpr const char* domain = "ai.onnx.ml";
+
+void outputScores(Operator& op, std::size_t i, const Tensor& scores) {
+  op.output(i, op.cast(transformedScores(op, scores, postTransform(op)), DType::Float32));
 }
 
 void linearRegressor_1(Operator& op) {
