@@ -30,6 +30,7 @@ def compile(
     profile: bool = False,
     dims: Dims | None = None,
     name: str | None = None,
+    outputs: Sequence[str] | None = None,
     disabled_passes: Sequence[str] = (),
 ) -> Session:
     """Compile a model and load the result.
@@ -37,7 +38,7 @@ def compile(
     Parameters
     ----------
     source : Model, path, bytes or onnx.ModelProto
-        As for `pysofie.load`, which also explains `dims` and `name`.
+        As for `pysofie.load`, which also explains `dims`, `name` and `outputs`.
     target : {"cpu", "sycl", "alpaka"}
         What to generate code for.
     precision : {"float32"}
@@ -49,7 +50,7 @@ def compile(
         Whether to keep the result, and to take one that was kept.
     profile : bool
         Whether to time every kernel; see `Session.profile`.
-    dims, name : optional
+    dims, name, outputs : optional
         See `pysofie.load`.
     disabled_passes : sequence of str
         Optimisations to leave out, by name, for the search of faults.
@@ -77,7 +78,7 @@ def compile(
     if precision != "float32":
         raise UnsupportedError(f"precision {precision!r} is not available; there is 'float32'")
     options = Options(target, profile, tuple(disabled_passes))
-    model = as_source(source, dims=dims, name=name)
+    model = as_source(source, dims=dims, name=name, outputs=outputs)
     if compiler == cling.NAME:
         return cling.compile(model, options)
     try:

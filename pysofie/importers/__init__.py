@@ -39,7 +39,13 @@ _SUFFIXES = {
 }
 
 
-def load(source: ModelLike, *, dims: Dims | None = None, name: str | None = None) -> Model:
+def load(
+    source: ModelLike,
+    *,
+    dims: Dims | None = None,
+    name: str | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Model:
     """Read and check a model.
 
     Parameters
@@ -50,6 +56,8 @@ def load(source: ModelLike, *, dims: Dims | None = None, name: str | None = None
         What is known of dynamic dims, by symbol: a number fixes the dim, a pair ``(low, high)`` bounds it.
     name : str, optional
         Names the generated code; by default the name of the file, else of the graph.
+    outputs : sequence of str, optional
+        The outputs wanted, by default all; what these do not need is left out of the model, inputs too.
 
     Returns
     -------
@@ -65,15 +73,23 @@ def load(source: ModelLike, *, dims: Dims | None = None, name: str | None = None
         The model uses something that cannot be compiled; all of it is listed.
     ShapeError
         Shapes contradict each other, or `dims` names a symbol that the model lacks.
+    Error
+        `outputs` names something else than outputs of the model.
 
     Examples
     --------
     >>> model = pysofie.load("model.onnx", dims={"batch": 1, "n_tracks": (0, 128)})  # doctest: +SKIP
     """
-    return as_source(source, dims=dims, name=name).load()
+    return as_source(source, dims=dims, name=name, outputs=outputs).load()
 
 
-def as_source(source: ModelLike, *, dims: Dims | None = None, name: str | None = None) -> Source:
+def as_source(
+    source: ModelLike,
+    *,
+    dims: Dims | None = None,
+    name: str | None = None,
+    outputs: Sequence[str] | None = None,
+) -> Source:
     """Take hold of a model's content without parsing it.
 
     Raises
@@ -86,17 +102,19 @@ def as_source(source: ModelLike, *, dims: Dims | None = None, name: str | None =
     if isinstance(source, Source):
         return source
     if isinstance(source, Model):
-        if dims is not None or name is not None:
-            raise TypeError("dims and name are given to pysofie.load; this model is already loaded")
+        if dims is not None or name is not None or outputs is not None:
+            raise TypeError("dims, name and outputs are given to pysofie.load; this model is already loaded")
         return Source.from_model(source)
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return Source(bytes(source), name=name, dims=dims)
+        return Source(bytes(source), name=name, dims=dims, outputs=outputs)
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
         _refuse_suffix(path)
-        return Source(path.read_bytes(), folder=path.parent, name=name or path.stem, dims=dims)
+        content, stem = path.read_bytes(), name or path.stem
+        return Source(content, folder=path.parent, name=stem, dims=dims, outputs=outputs)
     if hasattr(source, "SerializeToString") and hasattr(source, "graph"):
-        return Source(source.SerializeToString(deterministic=True), name=name, dims=dims)
+        content = source.SerializeToString(deterministic=True)
+        return Source(content, name=name, dims=dims, outputs=outputs)
     raise UnsupportedError(_refusal(source))
 
 

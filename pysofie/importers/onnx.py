@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
-from pysofie.errors import InvalidModelError, ShapeError, UnsupportedError
+from pysofie.errors import Error, InvalidModelError, ShapeError, UnsupportedError
 from pysofie.importers import external
 from pysofie.importers.tensors import byte_size, checked_dims, densify, dtype_name, unpack
 from pysofie.model import Model, Tensor
@@ -90,7 +90,14 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
     return CheckedModel(proto, external_data, complaint)
 
 
-def build(checked: CheckedModel, *, name: str | None, dims: Mapping[str, Any], digest: str) -> Model:
+def build(
+    checked: CheckedModel,
+    *,
+    name: str | None,
+    dims: Mapping[str, Any],
+    outputs: Sequence[str] | None,
+    digest: str,
+) -> Model:
     """Hand a checked model to the core.
 
     Parameters
@@ -101,24 +108,30 @@ def build(checked: CheckedModel, *, name: str | None, dims: Mapping[str, Any], d
         A wish for the name of the model.
     dims : mapping
         Values and bounds of symbols.
+    outputs : sequence of str or None
+        The outputs wanted, by default all.
     digest : str
         Identifies the content.
 
     Raises
     ------
-    InvalidModelError, UnsupportedError, ShapeError
+    InvalidModelError, UnsupportedError, ShapeError, Error
         As `pysofie.load`.
     """
     from pysofie import _core
 
     operators = {(domain, operator) for domain, operator, _ in _core.operators()}
-    proto = _write_out(checked.proto, operators)
+    proto, complaint = checked.proto, checked.complaint
+    if outputs is not None:
+        proto = _part(proto, outputs)
+        complaint = _check(proto)
+    proto = _write_out(proto, operators)
     builder = _Builder(proto, dims, operators)
     graph = builder.graph(proto.graph, _core.sanitize(name or proto.graph.name or "model"))
     graph.analyse()
     builder.refuse_unknown_dims(graph.measured)
-    if checked.complaint:
-        raise InvalidModelError(checked.complaint)
+    if complaint:
+        raise InvalidModelError(complaint)
     return Model(
         name=_core.sanitize(name or proto.graph.name or "model"),
         inputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.inputs),
@@ -238,6 +251,37 @@ def _refuse_explosion(proto: ModelProto) -> None:
     size = size_of_nodes(proto.graph.node)
     if size > _MAX_NODES:
         raise InvalidModelError(f"with its local functions written out the model has {size} nodes")
+
+
+def _part(proto: ModelProto, outputs: Sequence[str]) -> ModelProto:
+    """Return what some of the outputs need; the others may do what is not supported."""
+    named = {value.name: value for value in proto.graph.output}
+    unknown = [name for name in outputs if name not in named]
+    if unknown or not outputs:
+        raise Error(
+            f"outputs names {', '.join(map(repr, unknown)) or 'nothing'}; the outputs of this model are "
+            f"{', '.join(map(repr, named))}"
+        )
+    needed = set(outputs)
+    nodes = []
+    for node in reversed(proto.graph.node):
+        if needed.isdisjoint(filter(None, node.output)):
+            continue
+        nodes.append(node)
+        inner = [each for graph in _graphs([node]) for each in graph.node]
+        needed.update(name for each in (node, *inner) for name in each.input)
+        needed.update(value.name for graph in _graphs([node]) for value in graph.output)
+    part = ModelProto()
+    part.CopyFrom(proto)
+    for field in ("node", "input", "output", "initializer", "sparse_initializer"):
+        part.graph.ClearField(field)
+    graph = proto.graph
+    part.graph.node.extend(reversed(nodes))
+    part.graph.output.extend(named[name] for name in outputs)
+    part.graph.input.extend(value for value in graph.input if value.name in needed)
+    part.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name in needed)
+    part.graph.sparse_initializer.extend(t for t in graph.sparse_initializer if t.values.name in needed)
+    return part
 
 
 def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:

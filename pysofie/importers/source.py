@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -30,6 +30,8 @@ class Source:
         A wish for the name of the model.
     dims : dict, optional
         Values and bounds of symbols.
+    outputs : sequence of str, optional
+        The outputs wanted, by default all.
 
     Raises
     ------
@@ -44,11 +46,13 @@ class Source:
         folder: Path | None = None,
         name: str | None = None,
         dims: Dims | None = None,
+        outputs: Sequence[str] | None = None,
     ) -> None:
         self.content = content
         self.folder = folder
         self.name = name
         self.dims = _checked(dims or {})
+        self.outputs = None if outputs is None else list(outputs)
         self._model: Model | None = None
         self._proto: Any = None
 
@@ -65,7 +69,7 @@ class Source:
         if self._model is not None:
             return self._model.digest
         digest = hashlib.sha256(self.content)
-        options = {"name": self.name, "dims": dict(self.dims)}
+        options = {"name": self.name, "dims": dict(self.dims), "outputs": self.outputs}
         digest.update(json.dumps(options, sort_keys=True).encode())
         # External data is found by parsing. Its entries carry this key, so a file without the word has none.
         if b"location" in self.content:
@@ -93,7 +97,9 @@ class Source:
 
             if not self.content:
                 raise InvalidModelError("the model is empty")
-            self._model = onnx.build(self.proto(), name=self.name, dims=self.dims, digest=self.digest)
+            self._model = onnx.build(
+                self.proto(), name=self.name, dims=self.dims, outputs=self.outputs, digest=self.digest
+            )
         return self._model
 
 

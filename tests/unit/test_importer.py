@@ -45,6 +45,24 @@ def test_dims_fix_and_bound():
             pysofie.load(relu(), dims={"batch": value})
 
 
+def test_outputs_that_are_wanted():
+    nodes = [
+        helper.make_node("Relu", ["x"], ["a"]),
+        helper.make_node("NoSuchOperator", ["strange"], ["b"]),
+        helper.make_node("Neg", ["a"], ["c"]),
+    ]
+    strange = helper.make_tensor_value_info("strange", onnx.TensorProto.STRING, [3])
+    proto = support.model(nodes, [X, strange], [support.floats(name, "batch", 3) for name in "abc"])
+    with pytest.raises(pysofie.UnsupportedError):
+        pysofie.load(proto)
+    model = pysofie.load(proto, outputs=["c", "a"])
+    assert [tensor.name for tensor in (*model.inputs, *model.outputs)] == ["x", "c", "a"]
+    with pytest.raises(pysofie.Error, match=r"outputs names 'y'; .* 'a', 'b', 'c'"):
+        pysofie.load(proto, outputs=["y"])
+    with pytest.raises(pysofie.Error, match="outputs names nothing"):
+        pysofie.load(proto, outputs=[])
+
+
 def test_unnamed_dims_are_distinct():
     add = helper.make_node("Concat", ["a", "b"], ["y"], axis=0)
     proto = support.model(

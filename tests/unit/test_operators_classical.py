@@ -127,6 +127,20 @@ def test_labels_that_are_strings():
         ml_model("LinearClassifier", x, 2, **attributes)
 
 
+def test_scores_of_classes_with_names():
+    linear_model = pytest.importorskip("sklearn.linear_model", reason="pip install scikit-learn")
+    convert = pytest.importorskip("skl2onnx", reason="pip install skl2onnx").to_onnx
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 3)).astype(np.float32)
+    names = np.array(["background", "signal"])[(x[:, 0] > 0).astype(int)]
+    trained = linear_model.LogisticRegression().fit(x, names)
+    proto = convert(trained, x[:1])
+    with pytest.raises(pysofie.UnsupportedError):
+        pysofie.load(proto)
+    scores = pysofie.compile(proto, outputs=["output_probability"])(x)
+    np.testing.assert_allclose(scores, trained.predict_proba(x), rtol=1e-5, atol=1e-5)
+
+
 @functools.cache
 def ngrams() -> Comparison:
     nodes = Nodes({"x": ("int64", ("n", 9)), "row": ("int64", ("c",))}, opset=17)
