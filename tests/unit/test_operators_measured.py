@@ -150,3 +150,43 @@ def test_in_a_program(tmp_path: Path):
     subprocess.run([*host.find().command, *flags, "main.cpp", "-o", "main"], cwd=tmp_path, check=True)
     done = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == "4 0 29\n60\n"
+
+
+def branches() -> onnx.ModelProto:
+    """The sorted first elements, or what is positive, or nothing: sizes that differ between branches."""
+    selected = helper.make_graph(
+        [
+            helper.make_node("Greater", ["x", "zero"], ["mask"]),
+            helper.make_node("Compress", ["x", "mask"], ["chosen"], axis=0),
+        ],
+        "selected",
+        [],
+        [floats("chosen", None)],
+    )
+    none = helper.make_graph(
+        [helper.make_node("Slice", ["x", "start", "start"], ["empty"])], "none", [], [floats("empty", None)]
+    )
+    inner = helper.make_graph(
+        [helper.make_node("If", ["b"], ["inside"], then_branch=selected, else_branch=none)],
+        "inner",
+        [],
+        [floats("inside", None)],
+    )
+    best = helper.make_graph(
+        [helper.make_node("TopK", ["x", "two"], ["best", "places"])], "best", [], [floats("best", 2)]
+    )
+    nodes = [
+        helper.make_node("If", ["a"], ["some"], then_branch=best, else_branch=inner),
+        helper.make_node("Mul", ["some", "some"], ["y"]),
+    ]
+    inputs = [helper.make_tensor_value_info(name, onnx.TensorProto.BOOL, ()) for name in "ab"]
+    constants = {"zero": np.zeros((), "float32"), "start": np.zeros(1, "int64"), "two": np.array([2])}
+    return model(nodes, [*inputs, floats("x", "n")], [floats("y", None)], constants, name="branches")
+
+
+def test_branches_of_different_sizes():
+    session = pysofie.compile(branches(), target=TARGET)
+    x = np.array([3, -1, 2, 5, -4], "float32")
+    for a, b, expected in ((1, 0, [5, 3]), (0, 1, [3, 2, 5]), (0, 0, [])):
+        y = session(np.array(bool(a)), np.array(bool(b)), x)
+        np.testing.assert_array_equal(y, np.square(np.array(expected, "float32")))

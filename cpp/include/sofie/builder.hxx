@@ -77,17 +77,17 @@ class Builder {
 
   void call(Call call);
   void write(Measure measure);
-  /// Runs the kernels that `then` writes when the bool scalar holds, else those of `otherwise`. Both store
-  /// their results into tensors that exist before.
-  void branch(const Tensor& condition, const std::function<void()>& then,
-              const std::function<void()>& otherwise);
+  /// The kernels that `write` writes, taken out of the program.
+  std::vector<Kernel> recorded(const std::function<void()>& write);
+  /// Runs `then` when the bool scalar holds, else `otherwise`. Both store their results into tensors that
+  /// exist before.
+  void branch(const Tensor& condition, std::vector<Kernel> then, std::vector<Kernel> otherwise);
 
  private:
   Program& program_;
   std::string origin_;
 
   void add(Nest nest);
-  std::vector<Kernel> recorded(const std::function<void()>& write);
 };
 
 /// Loop variables first, first + 1, ...

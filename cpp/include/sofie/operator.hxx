@@ -61,6 +61,9 @@ class Operator : public Builder {
   /// Writes the kernels of a subgraph in place, and returns its outputs.
   std::vector<Tensor> subgraph(const std::string& name);
 
+  /// A symbol for a size that the data decide, at most `most`, if there is such a bound. It is named by
+  /// `what` and the node's first output, and waits for a Measure.
+  Dim undecidedSize(const std::string& what, const std::optional<Dim>& most);
   /// A size that the data decide: the int64 scalar `value`, which is at most `most`, if there is such a
   /// bound. Its symbol is named by `what` and the node's first output.
   Dim measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most);

@@ -127,7 +127,7 @@ std::vector<Tensor> Operator::subgraph(const std::string& name) {
                    [&](int capture) { return source_(graph_.idOf(inner.value(capture).name)); });
 }
 
-Dim Operator::measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most) {
+Dim Operator::undecidedSize(const std::string& what, const std::optional<Dim>& most) {
   std::string name = what;
   for (const int output : node_.outputs)
     if (output >= 0) {
@@ -135,8 +135,12 @@ Dim Operator::measure(const std::string& what, const Tensor& value, const std::o
       break;
     }
   while (graph_.isInputSymbol(name)) name += "_";
-  const Dim size = graph_.measuredSymbol(program(), name, most);
-  write(Measure{name, reshape(value, {})});
+  return graph_.measuredSymbol(program(), name, most);
+}
+
+Dim Operator::measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most) {
+  const Dim size = undecidedSize(what, most);
+  write(Measure{size.symbolName().value(), reshape(value, {})});
   return size;
 }
 

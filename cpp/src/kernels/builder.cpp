@@ -293,10 +293,8 @@ std::vector<Kernel> Builder::recorded(const std::function<void()>& write) {
   return kernels;
 }
 
-void Builder::branch(const Tensor& condition, const std::function<void()>& then,
-                     const std::function<void()>& otherwise) {
-  Region region{condition, recorded(then), recorded(otherwise)};
-  program_.kernels.push_back({std::move(region), origin_});
+void Builder::branch(const Tensor& condition, std::vector<Kernel> then, std::vector<Kernel> otherwise) {
+  program_.kernels.push_back({Region{condition, std::move(then), std::move(otherwise)}, origin_});
 }
 
 }  // namespace sofie
