@@ -104,3 +104,39 @@ def test_embeddings(b, n, seed):
     mask = np.arange(n) < rng.integers(1, n + 1, (b, 1))
     feeds = {"words": rng.integers(0, 11, (b, n)), "segments": rng.integers(0, 3, (b, n)), "mask": mask}
     embeddings().check({name: array.astype(np.int32) for name, array in feeds.items()})
+
+
+@functools.cache
+def attention() -> Comparison:
+    shapes = {"x": ("b", "n", HIDDEN), "y": ("b", "m", HIDDEN), "bias": ("b", 2, "n", "m")}
+    shapes |= {"past": ("b", 2, "p", 4), "pasts": (2, "b", 2, "p", 4)}
+    inputs = {name: ("float32", shape) for name, shape in shapes.items()}
+    mask = {"seen": ("int32", ("b", "n")), "among": ("int32", ("b", "m")), "lengths": ("int32", ("b",))}
+    nodes = empty_nodes(**inputs, **mask)
+    several = functools.partial(nodes.add, "MultiHeadAttention", domain="com.microsoft", num_heads=2)
+    whole = functools.partial(nodes.add, "Attention", domain="com.microsoft", num_heads=2)
+    biases = nodes.weights(3 * HIDDEN)
+    several(["x", "y", "y"])
+    several(["x", "y", "y", biases], scale=0.3)
+    several(["x", "y", "y", "", "among"])
+    several(["x", "y", "y", biases, "lengths", "bias"])
+    several(["x", "x", "x", biases], unidirectional=1)
+    several(["x", "x", "x", "", "", "", "past", "past"], 3)
+    weights = nodes.weights(HIDDEN, 3 * HIDDEN)
+    whole(["x", weights, biases])
+    whole(["x", weights, biases, "seen"], mask_filter_value=-50.0)
+    whole(["x", weights, biases, "lengths"], unidirectional=1)
+    whole(["x", weights, biases, "", "pasts"], 2)
+    return nodes.compile()
+
+
+@settings(max_examples=20, deadline=None)
+@given(m=st.integers(1, 9), p=st.integers(1, 5), **sizes)
+def test_attention(b, n, m, p, seed):
+    rng = np.random.default_rng(seed)
+    shapes = {"x": (b, n, HIDDEN), "y": (b, m, HIDDEN), "bias": (b, 2, n, m)}
+    shapes |= {"past": (b, 2, p, 4), "pasts": (2, b, 2, p, 4)}
+    feeds = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    masks = {"seen": rng.integers(0, 2, (b, n)), "among": rng.integers(0, 2, (b, m))}
+    masks["lengths"] = rng.integers(1, min(m, n) + 1, b)
+    attention().check(feeds | {name: mask.astype(np.int32) for name, mask in masks.items()})
