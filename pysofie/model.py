@@ -46,7 +46,8 @@ class Model:
     inputs, outputs : tuple of Tensor
         In the order of the model file.
     metadata : dict of str to str
-        What the file says about itself.
+        What the file says about itself; under ``"classes"`` a JSON list of the labels that a classifier has,
+        in the order of its scores.
     graph : pysofie._core.Graph
         Level 1 of the compiler, analysed.
     digest : str

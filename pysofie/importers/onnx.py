@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -148,8 +149,18 @@ def _metadata(proto: ModelProto) -> dict[str, str]:
         "domain": proto.domain,
         "description": proto.doc_string,
     }
-    stated = {key: value for key, value in fields.items() if value}
+    stated = {key: value for key, value in fields.items() if value} | _classes(proto)
     return stated | {entry.key: entry.value for entry in proto.metadata_props}
+
+
+def _classes(proto: ModelProto) -> dict[str, str]:
+    """The labels of a classifier's classes, in the order of their scores, as a JSON list."""
+    for node in proto.graph.node:
+        for attribute in node.attribute:
+            labels = [*attribute.ints, *(label.decode(errors="replace") for label in attribute.strings)]
+            if attribute.name.startswith("classlabels_") and labels:
+                return {"classes": json.dumps(labels)}
+    return {}
 
 
 # --- checks -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -137,7 +138,9 @@ def test_scores_of_classes_with_names():
     proto = convert(trained, x[:1])
     with pytest.raises(pysofie.UnsupportedError):
         pysofie.load(proto)
-    scores = pysofie.compile(proto, outputs=["output_probability"])(x)
+    loaded = pysofie.load(proto, outputs=["output_probability"])
+    assert json.loads(loaded.metadata["classes"]) == ["background", "signal"]
+    scores = pysofie.compile(loaded)(x)
     np.testing.assert_allclose(scores, trained.predict_proba(x), rtol=1e-5, atol=1e-5)
 
 

@@ -185,8 +185,8 @@ def test_nodes_by_position(dtype, n, seed):
     positional_ensembles(dtype).check({"x": samples(n, seed, dtype)})
 
 
-def test_membership():
-    """Two sets, one of which is empty; what is missing goes the way that each node says."""
+def two_sets(**changes: Any) -> pysofie.Session:
+    """Two nodes that test for members, the second for those of an empty set; some attributes replaced."""
     attributes = {
         "nodes_featureids": [0, 1],
         "nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [2], [6, 6]),
@@ -202,10 +202,15 @@ def test_membership():
         "tree_roots": [0],
         "n_targets": 1,
     }
-    node = helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **attributes)
+    node = helper.make_node("TreeEnsemble", ["x"], ["y"], domain="ai.onnx.ml", **(attributes | changes))
     proto = model([node], [floats("x", "n", 2)], [floats("y", "n", 1)], domains={"ai.onnx.ml": 5})
+    return pysofie.compile(proto)
+
+
+def test_membership():
+    """What is missing goes the way that each node says."""
     x = np.float32([[0, 0], [2.5, 0], [np.nan, 0], [1, 0], [1, np.nan]])
-    np.testing.assert_array_equal(pysofie.compile(proto)(x)[:, 0], [1, 1, 1, 3, 3])
+    np.testing.assert_array_equal(two_sets()(x)[:, 0], [1, 1, 1, 3, 3])
 
 
 # --- models that are wrong --------------------------------------------------------------------------------
@@ -260,6 +265,29 @@ def test_hostile_trees(changes, message):
     with pytest.raises(pysofie.InvalidModelError, match=message) as error:
         regressor(**changes)
     assert "boosted" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nodes_falsenodeids": [0, 2]}, "leads back"),
+        ({"nodes_falsenodeids": [2, 2]}, "the false child of node 0"),
+        ({"nodes_truenodeids": [0, 3]}, "the true child of node 1"),
+        ({"nodes_trueleafs": [1]}, "nodes_trueleafs"),
+        ({"tree_roots": [2]}, "a root"),
+        ({"tree_roots": [-1]}, "a root"),
+        ({"leaf_targetids": [0, 1, 0]}, "target of leaf 1"),
+        ({"n_targets": 0}, "n_targets"),
+        ({"membership_values": helper.make_tensor("m", TensorProto.FLOAT, [1], [0])}, "membership_values"),
+        ({"nodes_modes": helper.make_tensor("modes", TensorProto.UINT8, [2], [6, 7])}, "the mode of node 1"),
+        ({"nodes_featureids": [0, 2]}, "feature 2 of 2"),
+        ({"aggregate_function": 4}, "aggregate_function"),
+        ({"post_transform": -1}, "post_transform"),
+    ],
+)
+def test_hostile_positions(changes, message):
+    with pytest.raises(pysofie.InvalidModelError, match=message):
+        two_sets(**changes)
 
 
 # --- what libraries export --------------------------------------------------------------------------------

@@ -47,8 +47,8 @@ std::vector<Grams> readGrams(const Operator& op) {
   return result;
 }
 
-/// How often each n-gram occurs in each row of x, its elements up to `most` places apart.
-Tensor occurrences(Operator& op, const Tensor& x, const Grams& grams, std::int64_t most) {
+/// How often each n-gram occurs in each row of x, its elements up to `distance` places apart.
+Tensor occurrences(Operator& op, const Tensor& x, const Grams& grams, const Dim& distance) {
   const auto count = static_cast<std::int64_t>(grams.outputs.size());
   const Tensor elements = op.constant(Constant::of(DType::Int64, {count, grams.length}, grams.elements));
   const Expr row = index(0), gram = index(1), first = index(3);
@@ -61,8 +61,8 @@ Tensor occurrences(Operator& op, const Tensor& x, const Grams& grams, std::int64
     found = select(binary(Op::Lt, place, extent(x.dim(1))), binary(Op::LogicalAnd, same, found),
                    integer(DType::Bool, 0));
   }
-  return op.reduce({x.dim(0), count}, {grams.length == 1 ? 1 : most, x.dim(1)}, Combiner::Sum,
-                   cast(DType::Float32, found));
+  return op.reduce({x.dim(0), count}, {grams.length == 1 ? Dim(1) : min(distance, x.dim(1)), x.dim(1)},
+                   Combiner::Sum, cast(DType::Float32, found));
 }
 
 /// What each n-gram adds to its output: how often it occurs (TF), its weight if it does (IDF), or both
@@ -81,25 +81,28 @@ Tensor contributions(Operator& op, const Tensor& counts, const std::vector<doubl
 }
 
 void tfIdfVectorizer_9(Operator& op) {
+  constexpr std::int64_t most = std::int64_t(1) << 31;
   if (op.hasAttribute("pool_strings")) op.unsupported("it counts strings; encode them outside of the model");
   Tensor x = op.input(0);
   const bool single = x.rank() < 2;
   while (x.rank() < 2) x = op.unsqueeze(x, 0);
   if (x.rank() != 2)
     throw ShapeError("the input must be a vector or a matrix, but has the shape " + text(x.shape()));
-  const auto all = op.attribute<std::vector<std::int64_t>>("ngram_indexes");
-  if (all.empty() || *std::min_element(all.begin(), all.end()) < 0)
-    op.invalid("'ngram_indexes' must hold numbers that are not negative");
-  const std::int64_t outputs = *std::max_element(all.begin(), all.end()) + 1;
+  const auto places = op.attribute<std::vector<std::int64_t>>("ngram_indexes");
+  if (places.empty()) op.invalid("'ngram_indexes' is empty");
+  const auto [first, last] = std::minmax_element(places.begin(), places.end());
+  if (*first < 0 || *last >= most) op.invalid("a number of 'ngram_indexes' is negative or absurdly large");
+  const std::int64_t outputs = *last + 1;
   const auto shortest = op.attribute<std::int64_t>("min_gram_length");
   const auto longest = op.attribute<std::int64_t>("max_gram_length");
-  const auto most = op.attribute<std::int64_t>("max_skip_count") + 1;
+  const auto skips = op.attribute<std::int64_t>("max_skip_count");
+  if (skips < 0 || skips >= most) op.invalid("'max_skip_count' is negative or absurdly large");
   const Tensor result = op.map({x.dim(0), outputs}, number(DType::Float32, 0));
   for (const Grams& grams : readGrams(op)) {
     if (grams.length < shortest || grams.length > longest) continue;
-    const Tensor counts = contributions(op, occurrences(op, x, grams, most), grams.weights);
-    const Tensor places = op.constant(Constant::of(DType::Int64, {counts.dim(1).constant()}, grams.outputs));
-    op.scatter(counts.shape(), element(counts), result, {index(0), load(places, {index(1)})}, Combiner::Sum);
+    const Tensor counts = contributions(op, occurrences(op, x, grams, skips + 1), grams.weights);
+    const Tensor targets = op.constant(Constant::of(DType::Int64, {counts.dim(1).constant()}, grams.outputs));
+    op.scatter(counts.shape(), element(counts), result, {index(0), load(targets, {index(1)})}, Combiner::Sum);
   }
   op.output(0, single ? op.squeeze(result, 0) : result);
 }

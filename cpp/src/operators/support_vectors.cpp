@@ -87,11 +87,11 @@ class PairwiseClassifier {
         *std::min_element(sizes_.begin(), sizes_.end()) < 0)
       op.invalid("'vectors_per_class' must hold a number for each of its " + std::to_string(classes) +
                  " classes");
+    const std::int64_t pairs = classes * (classes - 1) / 2;
+    if (static_cast<std::int64_t>(rho_.size()) != pairs)
+      op.invalid("'rho' must hold a number for each of its " + std::to_string(pairs) + " pairs of classes");
     for (std::int64_t i = 0; i < classes; ++i)
       for (std::int64_t j = i + 1; j < classes; ++j) pairs_.emplace_back(i, j);
-    if (rho_.size() != pairs_.size())
-      op.invalid("'rho' must hold a number for each of its " + std::to_string(pairs_.size()) +
-                 " pairs of classes");
   }
 
   void run() {

@@ -104,7 +104,7 @@ enum class Aggregate { Average, Sum, Minimum, Maximum };
 
 /// Weights by leaf and target; `absent` where a leaf does not vote.
 Tensor voteTable(Operator& op, const Forest& forest, Aggregate aggregate, double absent) {
-  constexpr std::int64_t largest = std::int64_t(1) << 28;
+  constexpr std::int64_t largest = std::int64_t(1) << 25;
   const auto leaves = static_cast<std::int64_t>(forest.leaves.size());
   if (forest.targets > largest / std::max<std::int64_t>(leaves, 1))
     op.unsupported("its " + std::to_string(leaves) + " leaves with " + std::to_string(forest.targets) +
