@@ -260,15 +260,41 @@ def matmul(dice: Random, graph: Graph, x: Value) -> None:
         graph.add("MatMul", [x.name, weights], Value(graph.name(), x.dtype, shape, x.exact, bound))
 
 
+def scatter(dice: Random, graph: Graph, x: Value) -> None:
+    """Whole numbers, whose sums have no order."""
+    axis = dice.randint(0, len(x.shape) - 1)
+    shape = tuple(dice.randint(0, 4 if i == axis else n) for i, n in enumerate(x.shape))
+    count, length = int(np.prod(shape)), x.shape[axis]
+    places = np.reshape([dice.randrange(-length, length) for _ in range(count)], shape)
+    updates = graph.constant(array(dice, x.dtype, shape), x.dtype)
+    reduction = dice.choice(("add", "max", "min"))
+    bound = x.bound + 2 * max(count, 1)
+    if bound <= LARGEST:
+        result = Value(graph.name(), x.dtype, x.shape, x.exact, bound)
+        inputs = [x.name, graph.constant(places), updates]
+        graph.add("ScatterElements", inputs, result, axis=axis, reduction=reduction)
+
+
+def compress(dice: Random, graph: Graph, x: Value) -> None:
+    """By a mask that is an input: only a run tells how much remains."""
+    axis = dice.randint(0, len(x.shape) - 1)
+    mask = add_input(dice, graph, "bool", (x.shape[axis],), False)
+    shape = (*x.shape[:axis], int(graph.feeds[mask.name].sum()), *x.shape[axis + 1 :])
+    inputs, result = [x.name, mask.name], Value(graph.name(), x.dtype, shape, x.exact, x.bound)
+    graph.add("Compress", inputs, result, axis=axis)
+
+
 STEPS = (
     *(unary, unary, binary, binary, choose, cast, transpose, flatten, unsqueeze, take, concat, pad, reduce),
-    *(softmax, matmul),
+    *(softmax, matmul, scatter, compress),
 )
 
 
 def applicable(step: object, x: Value) -> bool:
-    if step in (take, concat, reduce, transpose) and not x.shape:
+    if step in (take, concat, reduce, transpose, scatter, compress) and not x.shape:
         return False
+    if step is scatter:
+        return x.dtype in ("float32", "float64", "int32", "int64") and 0 not in x.shape
     if step is reduce and x.dtype == "bool":
         return False
     if step is pad and (not x.shape or x.dtype == "bool"):

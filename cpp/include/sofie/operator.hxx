@@ -62,7 +62,7 @@ class Operator : public Builder {
   std::vector<Tensor> subgraph(const std::string& name);
 
   /// A symbol for a size that the data decide, at most `most`, if there is such a bound. It is named by
-  /// `what` and the node's first output, and waits for a Measure.
+  /// `what` and the node's first output, and waits for a Measure; what can only be 0 is that.
   Dim undecidedSize(const std::string& what, const std::optional<Dim>& most);
   /// A size that the data decide: the int64 scalar `value`, which is at most `most`, if there is such a
   /// bound. Its symbol is named by `what` and the node's first output.

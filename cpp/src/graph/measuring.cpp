@@ -26,8 +26,11 @@ bool isSmall(const Value& value) {
 }  // namespace
 
 Dim Graph::measuredSymbol(Program& program, const std::string& name, const std::optional<Dim>& most) const {
-  const auto given = bounds(name).high;
-  if (given) return program.local(name, most ? min(*most, *given) : Dim(*given));
+  if (most && most->is(0)) return 0;
+  if (const auto given = bounds(name).high) {
+    const Dim limit = std::max<std::int64_t>(*given, 1);  // a size that can only be 0 would need no symbol
+    return program.local(name, most ? min(*most, limit) : limit);
+  }
   return most ? program.local(name, *most) : program.unboundedLocal(name);
 }
 

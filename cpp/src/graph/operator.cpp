@@ -140,7 +140,7 @@ Dim Operator::undecidedSize(const std::string& what, const std::optional<Dim>& m
 
 Dim Operator::measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most) {
   const Dim size = undecidedSize(what, most);
-  write(Measure{size.symbolName().value(), reshape(value, {})});
+  if (const auto symbol = size.symbolName()) write(Measure{*symbol, reshape(value, {})});
   return size;
 }
 
