@@ -54,6 +54,8 @@ def load(
         An ONNX model. External data is read from the folder of the file, and from nowhere else.
     dims : dict, optional
         What is known of dynamic dims, by symbol: a number fixes the dim, a pair ``(low, high)`` bounds it.
+        Sizes that the data decide (of NonZero, Range, ...) are symbols too, as the shapes of the outputs and
+        ``pysofie info`` show them: of these it gives the largest value, and memory is planned for that.
     name : str, optional
         Names the generated code; by default the name of the file, else of the graph.
     outputs : sequence of str, optional

@@ -118,9 +118,9 @@ def test_large_products(target):
 
 def compile_only(tmp_path: Path, options: list[str]) -> str:
     """Compile code with every kind of kernel for a GPU; nothing runs. Return the functions that it calls."""
-    models = {"image": support.ZOO / "jet_image_cnn.onnx", "attention": transformer()}
-    if not support.ZOO.exists():
-        del models["image"]
+    models = {"attention": transformer()}
+    if support.ZOO.exists():
+        models |= {name: support.ZOO / f"{name}.onnx" for name in ("jet_image_cnn", "graphnets_tf_epd")}
     for name, model in models.items():
         pysofie.emit(model, tmp_path, target="alpaka", name=name)
     lines = ["#define PYSOFIE_SHARED_LIBRARY"]

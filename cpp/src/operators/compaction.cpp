@@ -1,18 +1,23 @@
 /// Operators that keep what a condition selects: how much that is, only the data tell.
 #include "common.hxx"
-#include "selected.hxx"
 #include "sofie/error.hxx"
 
 namespace sofie {
+namespace {
 
+/// What a mask, or numbers for each place, select.
+struct Selected {
+  Tensor before;  ///< int64, of the mask's shape: how many of them lie in front of each element
+  Dim count;      ///< a size that the data decide
+};
+
+/// Counts what a mask, or int64 numbers, select: `most` at most; `what` names the size.
 Selected select(Operator& op, const Tensor& numbers, const Dim& most, const std::string& what) {
   const Tensor before = op.temporary(DType::Int64, numbers.shape()), count = op.temporary(DType::Int64, {});
   op.call(
       {"select.hxx", "count_selected", 1, {op.dense(numbers)}, {before, count}, {product(numbers.shape())}});
   return {before, op.measure(what, count, most)};
 }
-
-namespace {
 
 /// The positions of the elements that are not zero, one column for each.
 Constant positions(const Constant& x) {
