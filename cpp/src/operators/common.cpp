@@ -76,6 +76,10 @@ Expr scalarOf(Operator& op, std::size_t i) {
   return load(op.reshape(tensor, {}), {});
 }
 
+void requireElements(Operator& op, const Dim& size, const Shape& indices) {
+  op.atLeast(size, min(1, product(indices)), "the size of an axis that is indexed");
+}
+
 Dim fromStart(const Dim& position, const Dim& size) {
   const auto low = position.lowerBound(), high = position.upperBound();
   if (low && *low >= 0) return position;

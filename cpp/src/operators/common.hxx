@@ -22,6 +22,9 @@ Dim sizeOf(const Operator& op, std::size_t i);
 /// A literal of a constant with one element. \throws InvalidModelError when it has more.
 Expr literal(const Operator& op, const Constant& constant);
 
+/// States that an axis has elements if there are indices into it: of an empty one even a checked index is
+/// outside.
+void requireElements(Operator& op, const Dim& size, const Shape& indices);
 /// A position in an axis of that size; a negative one counts from the end.
 Dim fromStart(const Dim& position, const Dim& size);
 

@@ -62,6 +62,7 @@ void gather_1(Operator& op) {
   std::vector<Expr> variables = indices(shape.size());
   const auto first = variables.begin() + static_cast<std::ptrdiff_t>(axis);
   const auto last = first + static_cast<std::ptrdiff_t>(places.rank());
+  requireElements(op, data.dim(axis), places.shape());
   const Expr place = load(places, {first, last});
   variables.insert(variables.erase(first, last), checked ? place : checkedIndex(place, data.dim(axis)));
   op.output(0, op.map(shape, load(data, variables)));
@@ -77,6 +78,7 @@ void gatherElements_11(Operator& op) {
     if (i != axis)
       op.atLeast(data.dim(i), places.dim(i), "the size of the data along axis " + std::to_string(i));
   std::vector<Expr> variables = indices(data.rank());
+  requireElements(op, data.dim(axis), places.shape());
   variables[axis] = checkedIndex(element(places), data.dim(axis));
   op.output(0, op.map(places.shape(), load(data, variables)));
 }
@@ -100,6 +102,7 @@ void gatherND_11(Operator& op) {
   place.emplace_back();
   for (std::size_t i = 0; i < depth; ++i) {
     place.back() = extent(static_cast<std::int64_t>(i));
+    requireElements(op, data.dim(batch + i), places.shape());
     result.push_back(checkedIndex(load(places, place), data.dim(batch + i)));
   }
   for (const Expr& variable : indices(shape.size() - outer, outer)) result.push_back(variable);

@@ -17,20 +17,10 @@ std::optional<Combiner> reduction(const Operator& op, DType type) {
   op.invalid("its reduction is '" + name + "'; there are none, add, mul, min and max");
 }
 
-/// A copy of the data with the updates stored at `places`, one index for each axis of the data, of which
-/// those in `computed` come from data.
-void scatter(Operator& op, const Tensor& data, const Tensor& updates, const std::vector<Expr>& places,
-             const std::vector<std::size_t>& computed) {
+/// A copy of the data with the updates stored at `places`, one index for each axis of the data.
+void scatter(Operator& op, const Tensor& data, const Tensor& updates, const std::vector<Expr>& places) {
   const Tensor result = op.copy(data);
-  Expr guard;
-  for (const std::size_t axis : computed) {
-    const auto low = data.dim(axis).lowerBound();
-    if (low && *low > 0) continue;
-    // Of an empty axis no place is right, and a checked index is 0.
-    const Expr inside = binary(Op::Lt, places[axis], extent(data.dim(axis)));
-    guard = guard ? binary(Op::LogicalAnd, guard, inside) : inside;
-  }
-  op.scatter(updates.shape(), element(updates), result, places, reduction(op, data.type), guard);
+  op.scatter(updates.shape(), element(updates), result, places, reduction(op, data.type));
   op.output(0, result);
 }
 
@@ -47,8 +37,9 @@ void scatterElements_9(Operator& op) {
     if (i != axis) op.atLeast(data.dim(i), indices.dim(i), "the size of the data along axis " + number);
   }
   std::vector<Expr> places = sofie::indices(data.rank());
+  requireElements(op, data.dim(axis), indices.shape());
   places[axis] = checkedIndex(element(indices), data.dim(axis));
-  scatter(op, data, updates, places, {axis});
+  scatter(op, data, updates, places);
 }
 
 /// The last axis of the indices holds positions in the first axes of the data; an update is a block of the
@@ -66,15 +57,14 @@ void scatterND_11(Operator& op) {
     op.agree(updates.dim(i), i < outer ? indices.dim(i) : data.dim(depth + i - outer),
              "sizes of axis " + std::to_string(i) + " of the updates");
   std::vector<Expr> places, place = sofie::indices(outer);
-  std::vector<std::size_t> computed;
   place.emplace_back();
   for (std::size_t i = 0; i < depth; ++i) {
     place.back() = extent(static_cast<std::int64_t>(i));
+    requireElements(op, data.dim(i), indices.shape());
     places.push_back(checkedIndex(load(indices, place), data.dim(i)));
-    computed.push_back(i);
   }
   for (const Expr& variable : sofie::indices(data.rank() - depth, outer)) places.push_back(variable);
-  scatter(op, data, updates, places, computed);
+  scatter(op, data, updates, places);
 }
 
 }  // namespace
