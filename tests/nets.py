@@ -142,6 +142,24 @@ def gather() -> onnx.ModelProto:
     return net("gather", nodes, inputs, outputs, {"table": constant(10, 3)})
 
 
+def message_passing() -> onnx.ModelProto:
+    """A step of a graph network: nodes are gathered and added up at others; the positive ones remain."""
+    nodes = [
+        node("Gather", ["x", "senders"], ["messages"], axis=0),
+        node("Unsqueeze", ["receivers", "last"], ["column"]),
+        node("Shape", ["messages"], ["shape"]),
+        node("Expand", ["column", "shape"], ["places"]),
+        node("ScatterElements", ["x", "places", "messages"], ["sums"], axis=0, reduction="add"),
+        node("ReduceSum", ["sums", "last"], ["total"], keepdims=0),
+        node("Greater", ["total", "zero"], ["mask"]),
+        node("Compress", ["sums", "mask"], ["kept"], axis=0),
+    ]
+    inputs = [value("x", "float32", 10, 8), *(value(n, "int64", "e") for n in ("senders", "receivers"))]
+    outputs = [value("sums", "float32", 10, 8), value("kept", "float32", "k", 8)]
+    constants = {"last": np.array([1]), "zero": np.float32(0)}
+    return net("message_passing", nodes, inputs, outputs, constants)
+
+
 def logic() -> onnx.ModelProto:
     """Bools in and out."""
     nodes = [
@@ -177,6 +195,7 @@ ALL: dict[str, Callable[[], onnx.ModelProto]] = {
         mixed_outputs,
         two_outputs,
         gather,
+        message_passing,
         logic,
         whole,
     )

@@ -190,3 +190,31 @@ def test_branches_of_different_sizes():
     for a, b, expected in ((1, 0, [5, 3]), (0, 1, [3, 2, 5]), (0, 0, [])):
         y = session(np.array(bool(a)), np.array(bool(b)), x)
         np.testing.assert_array_equal(y, np.square(np.array(expected, "float32")))
+
+
+def test_a_branch_with_a_size_from_outside():
+    """A value of the graph around decides how much a branch makes; the other gives what it was computed from."""
+    counted = helper.make_graph(
+        [helper.make_node("Range", ["zero", "n", "one"], ["numbers"])],
+        "counted",
+        [],
+        [helper.make_tensor_value_info("numbers", onnx.TensorProto.INT64, (None,))],
+    )
+    negative = helper.make_graph(
+        [helper.make_node("Neg", ["k"], ["less"])],
+        "negative",
+        [],
+        [helper.make_tensor_value_info("less", onnx.TensorProto.INT64, (None,))],
+    )
+    nodes = [
+        helper.make_node("ReduceSum", ["k", "axes"], ["n"], keepdims=0),
+        helper.make_node("If", ["c"], ["y"], then_branch=counted, else_branch=negative),
+    ]
+    k = helper.make_tensor_value_info("k", onnx.TensorProto.INT64, ("m",))
+    c = helper.make_tensor_value_info("c", onnx.TensorProto.BOOL, ())
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, (None,))
+    constants = {"zero": np.array(0), "one": np.array(1), "axes": np.array([0])}
+    session = pysofie.compile(model(nodes, [k, c], [y], constants), target=TARGET)
+    numbers = np.array([3, 4, 10])
+    np.testing.assert_array_equal(session(numbers, np.array(True)), np.arange(17))
+    np.testing.assert_array_equal(session(numbers, np.array(False)), -numbers)
