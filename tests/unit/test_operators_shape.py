@@ -228,3 +228,17 @@ def test_refusals_say_why(op, inputs, attributes, error, words):
     node = helper.make_node(op, ["x", *constants], names, **attributes)
     with pytest.raises(error, match=words):
         pysofie.load(model([node], [X], [floats(name) for name in names], constants))
+
+
+def test_comparison_as_an_index():
+    """GCC 12 gathered at the bits of a comparison's vector mask instead of at zeros and ones."""
+    for path in ([onnx.TensorProto.INT64], [onnx.TensorProto.FLOAT, onnx.TensorProto.INT64]):
+        nodes, last = [helper.make_node("Less", ["x", "half"], ["c"])], "c"
+        for i, kind in enumerate(path):
+            nodes.append(helper.make_node("Cast", [last], [f"i{i}"], to=kind))
+            last = f"i{i}"
+        nodes.append(helper.make_node("Gather", ["table", last], ["y"]))
+        constants = {"half": np.float32(0.5), "table": np.float32([10, 20])}
+        proto = model(nodes, [floats("x", "n")], [floats("y", "n")], constants)
+        x = np.random.default_rng(0).random(100).astype(np.float32)
+        np.testing.assert_array_equal(pysofie.compile(proto)(x), np.where(x < 0.5, 20, 10))
