@@ -193,7 +193,7 @@ def test_branches_of_different_sizes():
 
 
 def test_a_branch_with_a_size_from_outside():
-    """A value of the graph around decides how much a branch makes; the other gives what it was computed from."""
+    """A value of the graph around decides how much one branch makes; the other gives what was counted."""
     counted = helper.make_graph(
         [helper.make_node("Range", ["zero", "n", "one"], ["numbers"])],
         "counted",
