@@ -141,9 +141,7 @@ class Session:
             arrays = self._bind(feeds if isinstance(feeds, (tuple, list)) else (feeds,), {})
         state = self._state()
         ready = self._ready(arrays)
-        if self.measured:
-            self._compute(ready)  # makes room
-        state.prepare(tuple(array.shape for array in ready), self)
+        self._compute(ready)  # makes room for what the data ask for
         return state.runner.benchmark(ready, state.new_outputs(), repeat)
 
     def clone(self) -> Session:

@@ -216,7 +216,7 @@ class Runner {
       check(in, out);
       for (std::size_t i = 0; i < repeat; ++i) {
         const auto start = std::chrono::steady_clock::now();
-        run_once(in, out);
+        if (!run_once(in, out)) throw sofie::Error("there is not room enough yet: run the model before");
         const auto stop = std::chrono::steady_clock::now();
         durations[i] = static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::nanoseconds>(stop - start).count());
