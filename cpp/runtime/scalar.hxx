@@ -268,8 +268,8 @@ SOFIE_FN To cast(From x) {
     if (x <= static_cast<From>(lowest)) return lowest;
     return static_cast<To>(x);
   } else if constexpr (std::is_same_v<From, bool>) {
-    // Where a comparison is an index, GCC 12 gathers with the mask of a vector in the place of zeros and ones.
-    // It does not see through this.
+    // Where a comparison is an index, GCC 12 gathers with the mask of a vector in the place of zeros and
+    // ones. It does not see through this.
     const int bit = x;
     return static_cast<To>((bit | bit << 1) & 1);
   } else {
