@@ -30,11 +30,12 @@ def net(
     inputs: Sequence[onnx.ValueInfoProto],
     outputs: Sequence[onnx.ValueInfoProto],
     constants: dict[str, np.ndarray] | None = None,
+    domains: dict[str, int] | None = None,
 ) -> onnx.ModelProto:
     """A model whose nodes carry names, as those of exporters do."""
     for i, each in enumerate(nodes):
         each.name = each.name or f"/{name}/{each.op_type}_{i}"
-    return support.model(nodes, inputs, outputs, constants, opset=20, name=name)
+    return support.model(nodes, inputs, outputs, constants, opset=20, domains=domains, name=name)
 
 
 def mlp(batch: int | str = 1, dtype: str = "float32", name: str = "mlp") -> onnx.ModelProto:
@@ -184,6 +185,33 @@ def whole() -> onnx.ModelProto:
     return net("whole", nodes, inputs, [value("wide", "int64", "n"), value("both", "int8", "2*n")])
 
 
+def trees() -> onnx.ModelProto:
+    """Two decision trees that vote for three classes."""
+    branch, leaf = ["BRANCH_LEQ", "BRANCH_GT", "BRANCH_LEQ"], ["LEAF"] * 4
+    leaves = [(tree, number, target) for tree in (0, 1) for number in (3, 4, 5, 6) for target in (0, 1, 2)]
+    attributes = {
+        "nodes_treeids": [0] * 7 + [1] * 7,
+        "nodes_nodeids": 2 * list(range(7)),
+        "nodes_featureids": [0, 1, 2, *[0] * 4, 3, 0, 1, *[0] * 4],
+        "nodes_values": [0.5, -0.25, 0.0, *[0.0] * 4, 0.125, 0.75, -0.5, *[0.0] * 4],
+        "nodes_modes": 2 * [*branch, *leaf],
+        "nodes_truenodeids": 2 * [1, 3, 5, 0, 0, 0, 0],
+        "nodes_falsenodeids": 2 * [2, 4, 6, 0, 0, 0, 0],
+        "nodes_missing_value_tracks_true": 2 * [1, 0, 1, 0, 0, 0, 0],
+        "class_treeids": [tree for tree, _, _ in leaves],
+        "class_nodeids": [number for _, number, _ in leaves],
+        "class_ids": [target for _, _, target in leaves],
+        "class_weights": constant(len(leaves)).tolist(),
+        "classlabels_int64s": [1, 5, 9],
+        "post_transform": "SOFTMAX",
+    }
+    nodes = [
+        node("TreeEnsembleClassifier", ["x"], ["label", "scores"], domain="ai.onnx.ml", **attributes),
+    ]
+    outputs = [value("label", "int64", "n"), value("scores", "float32", "n", 3)]
+    return net("trees", nodes, [value("x", "float32", "n", 4)], outputs, domains={"ai.onnx.ml": 1})
+
+
 ALL: dict[str, Callable[[], onnx.ModelProto]] = {
     make.__name__: make
     for make in (
@@ -198,5 +226,6 @@ ALL: dict[str, Callable[[], onnx.ModelProto]] = {
         message_passing,
         logic,
         whole,
+        trees,
     )
 }

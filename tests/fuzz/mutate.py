@@ -13,7 +13,7 @@ import nets
 import pysofie
 from pysofie import _core
 
-MODELS = ("mlp", "conv", "attention", "mixed_outputs")
+MODELS = ("mlp", "conv", "attention", "mixed_outputs", "trees")
 
 
 def damaged(content: bytes, seed: int) -> Iterator[bytes]:

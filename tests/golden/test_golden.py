@@ -17,7 +17,7 @@ import pysofie
 
 HERE = Path(__file__).parent
 TARGETS = ("cpu", "sycl", "alpaka")
-MODELS = ("mlp", "dynamic_mlp", "conv", "mixed_outputs", "message_passing")
+MODELS = ("mlp", "dynamic_mlp", "conv", "mixed_outputs", "message_passing", "trees")
 
 
 def own_text(header: Path) -> str:

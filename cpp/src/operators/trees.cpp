@@ -1,7 +1,6 @@
 /// Ensembles of decision trees.
 #include <algorithm>
 #include <limits>
-#include <set>
 
 #include "common.hxx"
 #include "forest.hxx"
@@ -84,18 +83,20 @@ class Walk {
 
   /// Only the comparisons that occur are made.
   Expr comparison(const Expr& value, const Expr& threshold) {
-    std::set<Op> kinds;
-    for (const Branch& branch : forest_.branches) kinds.insert(branch.comparison);
+    std::vector<Op> kinds;
+    const auto code = [&](Op op) { return std::find(kinds.begin(), kinds.end(), op) - kinds.begin(); };
+    for (const Branch& branch : forest_.branches)
+      if (code(branch.comparison) == static_cast<std::ptrdiff_t>(kinds.size()))
+        kinds.push_back(branch.comparison);
     if (kinds.empty()) return integer(DType::Bool, 0);
-    Expr result = binary(*kinds.begin(), value, threshold);
+    Expr result = binary(kinds[0], value, threshold);
     if (kinds.size() == 1) return result;
-    const auto code = [](Op op) { return static_cast<std::int64_t>(op); };
     const Tensor codes =
         branchTable(DType::UInt8, [&](const Branch& branch) { return code(branch.comparison); });
     const Expr kind = load(codes, {state_});
-    for (auto each = std::next(kinds.begin()); each != kinds.end(); ++each)
-      result = select(binary(Op::Eq, kind, integer(DType::UInt8, code(*each))),
-                      binary(*each, value, threshold), result);
+    for (std::size_t i = 1; i < kinds.size(); ++i)
+      result = select(binary(Op::Eq, kind, integer(DType::UInt8, static_cast<std::int64_t>(i))),
+                      binary(kinds[i], value, threshold), result);
     return result;
   }
 };
