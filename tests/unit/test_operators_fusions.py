@@ -46,6 +46,8 @@ def products() -> Comparison:
         add("FusedMatMul", [name, weights], alpha=0.5)
         add("FusedMatMul", [name, turned], transB=1)
     add("FusedMatMul", ["x", "x"], transA=1)
+    for metric in ("euclidean", "sqeuclidean"):
+        add("CDist", ["m", turned], metric=metric)
     add("FusedMatMul", ["x", nodes.weights(6, 3, 2)], transBatchB=1)
     add("FusedMatMul", ["x", nodes.weights(2, 3, 6)], transBatchB=1, transB=1)
     bias = nodes.weights(9)

@@ -111,6 +111,22 @@ void fusedConv_1(Operator& op) {
   outputActivated(op, sum(op, terms), activation(op, parameters));
 }
 
+/// The distances of every row of one matrix from every row of another.
+void cDist_1(Operator& op) {
+  const Tensor a = op.input(0), b = op.input(1);
+  requireOneType(op, {a, b});
+  requireFloat(op, a);
+  const std::string metric = op.string("metric", "sqeuclidean");
+  if (metric != "sqeuclidean" && metric != "euclidean")
+    op.unsupported("the metric '" + metric + "'; use 'euclidean' or 'sqeuclidean'");
+  if (a.rank() != 2 || b.rank() != 2)
+    throw ShapeError("its inputs must be matrices, not " + text(a.shape()) + " and " + text(b.shape()));
+  const Dim size = op.agree(a.dim(1), b.dim(1), "the lengths of the rows of both inputs");
+  const Expr difference = load(a, {index(0), index(2)}) - load(b, {index(1), index(2)});
+  op.output(0, op.reduce({a.dim(0), b.dim(0)}, {size}, Combiner::Sum, difference * difference,
+                         [&](const Expr& s) { return metric == "euclidean" ? unary(Op::Sqrt, s) : s; }));
+}
+
 // --- normalisation -----------------------------------------------------------------------------------------
 
 double smallEpsilon(const Operator& op) { return op.real("epsilon", 1e-12f); }
@@ -177,6 +193,7 @@ SOFIE_OPERATOR_OF(domain, "FusedMatMul", 1, fusedMatMul_1);
 SOFIE_OPERATOR_OF(domain, "TransposeMatMul", 1, fusedMatMul_1);
 SOFIE_OPERATOR_OF(domain, "FusedGemm", 1, fusedGemm_1);
 SOFIE_OPERATOR_OF(domain, "FusedConv", 1, fusedConv_1);
+SOFIE_OPERATOR_OF(domain, "CDist", 1, cDist_1);
 SOFIE_OPERATOR_OF(domain, "SimplifiedLayerNormalization", 1, simplifiedLayerNormalization_1);
 SOFIE_OPERATOR_OF(domain, "SkipLayerNormalization", 1, skipLayerNormalization_1);
 SOFIE_OPERATOR_OF(domain, "SkipSimplifiedLayerNormalization", 1, skipSimplifiedLayerNormalization_1);
