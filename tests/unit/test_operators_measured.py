@@ -219,3 +219,18 @@ def test_a_branch_with_a_size_from_outside():
     numbers = np.array([3, 4, 10])
     np.testing.assert_array_equal(session(numbers, np.array(True)), np.arange(17))
     np.testing.assert_array_equal(session(numbers, np.array(False)), -numbers)
+
+
+@functools.cache
+def resized() -> Comparison:
+    nodes = Nodes({"x": ("float32", (1, 2, "h", 9)), "size": ("int64", (2,))}, opset=18)
+    for antialias in (0, 1):
+        nodes.add("Resize", ["x", "", "", "size"], mode="linear", axes=[2, 3], antialias=antialias)
+    return nodes.compile("reference")
+
+
+def test_the_smallest_size_needs_the_widest_windows():
+    """Memory is planned for the extremes of quotients, whatever their signs."""
+    rng = np.random.default_rng(5)
+    for h, size in ((8, (3, 4)), (8, (1, 1)), (30, (1, 20)), (30, (40, 1))):
+        resized().check({"x": rng.random((1, 2, h, 9), "float32"), "size": np.array(size)}, scale=10)

@@ -251,13 +251,17 @@ Dim Dim::limit(const AtomPtr& atom, const Greatest& greatest, bool upper) {
       return upper ? *most : Dim(0);
     }
     case Atom::Kind::FloorDiv: {
-      const Dim divisor = atom->right.limit(greatest, !upper);
-      // A quotient by zero is zero: the greatest is that by one.
-      return floorDiv(of(atom->left), divisor == atom->right ? divisor : max(1, divisor));
+      const Dim low = atom->right.limit(greatest, false), high = atom->right.limit(greatest, true);
+      if (low == high) return floorDiv(of(atom->left), atom->right);
+      // Of a negative dividend the quotient grows with the divisor; by zero it is zero.
+      const Dim first = floorDiv(of(atom->left), max(1, low)), last = floorDiv(of(atom->left), high);
+      return upper ? max(0, max(first, last)) : min(0, min(first, last));
     }
-    case Atom::Kind::FloorMod:
-      if (of(atom->left) == atom->left) return fromAtom(atom);
-      return upper ? atom->right - 1 : Dim(0);
+    case Atom::Kind::FloorMod: {
+      const Dim divisor = atom->right.limit(greatest, true);
+      if (of(atom->left) == atom->left && divisor == atom->right) return fromAtom(atom);
+      return upper ? max(0, divisor - 1) : Dim(0);
+    }
     case Atom::Kind::Min:
       return min(of(atom->left), of(atom->right));
     case Atom::Kind::Max:
@@ -269,9 +273,23 @@ Dim Dim::limit(const AtomPtr& atom, const Greatest& greatest, bool upper) {
 Dim Dim::limit(const Greatest& greatest, bool upper) const {
   Dim total;
   for (const auto& [key, term] : terms_) {
-    Dim part = term.coefficient;
-    for (const AtomPtr& atom : term.atoms)
-      part = part * limit(atom, greatest, upper == (term.coefficient > 0));
+    const bool nonNegative = std::all_of(term.atoms.begin(), term.atoms.end(), [](const AtomPtr& atom) {
+      const auto low = atomBound(*atom, false);
+      return low && *low >= 0;
+    });
+    // The extremes of a product lie at the limits of its factors: at which, their signs say.
+    std::vector<Dim> extremes{term.coefficient};
+    for (const AtomPtr& atom : term.atoms) {
+      std::vector<Dim> next;
+      for (const Dim& extreme : extremes) {
+        const bool wanted = upper == (term.coefficient > 0);
+        next.push_back(extreme * limit(atom, greatest, wanted));
+        if (!nonNegative) next.push_back(extreme * limit(atom, greatest, !wanted));
+      }
+      extremes = next;
+    }
+    Dim part = extremes[0];
+    for (const Dim& extreme : extremes) part = upper ? max(part, extreme) : min(part, extreme);
     total = total + part;
   }
   return total;
