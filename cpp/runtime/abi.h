@@ -44,17 +44,17 @@ typedef struct pysofie_model {
   /// no symbols.
   int (*prepare)(pysofie_session*, const int64_t* symbols, char* error, size_t error_size);
 
-  /// Writes the dimensions of an output, as many as its rank; valid after prepare. Where the data decide them,
-  /// these are the largest: what a run needs memory for.
+  /// Writes the dimensions of an output, as many as its rank; valid after prepare. Where the data decide
+  /// them, these are the largest: what a run needs memory for.
   void (*output_shape)(const pysofie_session*, int32_t output, int64_t* shape);
 
   /// Writes the dimensions that an output had in the last run; its elements lie dense in front.
   void (*result_shape)(const pysofie_session*, int32_t output, int64_t* shape);
 
   /// Computes the outputs. It allocates nothing, takes no lock and does not throw. Returns 0, or the fault
-  /// that the data caused: 1 for an index out of range, 3 for a size that does not fit. With 4 the data ask for
-  /// larger sizes than ever before: prepare makes room for them (with the same symbols), then output_shape tells
-  /// how large the outputs may be, and it runs.
+  /// that the data caused: 1 for an index out of range, 3 for a size that does not fit. With 4 the data ask
+  /// for larger sizes than ever before: prepare makes room for them (with the same symbols), then
+  /// output_shape tells how large the outputs may be, and it runs.
   int (*run)(pysofie_session*, const void* const* inputs, void* const* outputs);
 
   /// The size of the memory that the session has for intermediate tensors.

@@ -115,8 +115,8 @@ void matMulIntegerToFloat_1(Operator& op) {
   op.output(0, plus(op, scaledSums(op, sums, 2, 3), 6));
 }
 
-/// Inputs: A, its scale and zero point, B with those of its columns, C in units of both scales; real numbers come out unless
-/// a scale for the result is given.
+/// Inputs: A, its scale and zero point, B with those of its columns, C in units of both scales; real numbers
+/// come out unless a scale for the result is given.
 void qGemm_1(Operator& op) {
   const auto side = [&](std::size_t i, const char* attribute) {
     const bool transposed = op.integer(attribute, 0) != 0;

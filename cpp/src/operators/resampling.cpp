@@ -355,8 +355,8 @@ void resize_11(Operator& op) {
   const Method method(op);
   const bool hasScales = op.has(2) && !op.input(2).dim(0).is(0);
   if (hasScales == (op.has(3) && !op.input(3).dim(0).is(0))) op.invalid("it needs either scales or sizes");
-  const auto axes =
-      hasScales ? axesFromScales(op, x, method, scalesOf(op, 2)) : axesFromSizes(op, x, method, op.sizesOf(3));
+  const auto axes = hasScales ? axesFromScales(op, x, method, scalesOf(op, 2))
+                              : axesFromSizes(op, x, method, op.sizesOf(3));
   if (method.crops())
     op.agree(op.input(1).dim(0), static_cast<std::int64_t>(2 * axes.size()),
              "the length of roi and twice the number of axes");

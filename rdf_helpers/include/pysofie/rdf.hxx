@@ -159,7 +159,8 @@ class TableSession {
   void run(const void* const* inputs, void* const* outputs) {
     const int fault = table_.run(session_, inputs, outputs);
     if (fault == 1) throw std::out_of_range(message("an index that it computed lies outside its tensor"));
-    if (fault == 4) throw std::length_error(message("sizes that the data decide have no bound: give them by dims="));
+    if (fault == 4)
+      throw std::length_error(message("sizes that the data decide have no bound: give them by dims="));
     if (fault == 3) throw std::length_error(message("sizes that the data decide do not fit"));
     if (fault != 0) throw std::runtime_error(message("fault " + std::to_string(fault)));
   }
