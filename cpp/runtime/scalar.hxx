@@ -231,6 +231,29 @@ SOFIE_FN T shift_right(T a, Count count) {
   return outside ? T(0) : static_cast<T>(static_cast<U>(a) >> count);
 }
 
+// --- random numbers ----------------------------------------------------------------------------------------
+
+/// The first 64 bits that Philox4x32-10 makes of a key and a counter (J. Salmon, M. Moraes, R. Dror, D. Shaw,
+/// "Parallel random numbers: as easy as 1, 2, 3", SC 2011). It has no state, so that elements may be drawn in
+/// any order and on any target.
+SOFIE_FN std::int64_t random_bits(std::int64_t key, std::int64_t counter) {
+  const auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
+  const auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
+  std::uint32_t k0 = low(static_cast<std::uint64_t>(key)), k1 = high(static_cast<std::uint64_t>(key));
+  std::uint32_t c0 = low(static_cast<std::uint64_t>(counter)), c1 = high(static_cast<std::uint64_t>(counter));
+  std::uint32_t c2 = 0, c3 = 0;
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t a = std::uint64_t(0xD2511F53u) * c0, b = std::uint64_t(0xCD9E8D57u) * c2;
+    c0 = high(b) ^ c1 ^ k0;
+    c1 = low(b);
+    c2 = high(a) ^ c3 ^ k1;
+    c3 = low(a);
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  return static_cast<std::int64_t>(std::uint64_t(c1) << 32 | c0);
+}
+
 // --- sizes: the functions of symbolic dimensions -----------------------------------------------------------
 
 /// Quotient rounded down; 0 when the divisor is 0.

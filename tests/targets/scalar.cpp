@@ -48,6 +48,12 @@ static void negatives() {
   CHECK(rt::shift_left(T(1), T(-1)) == 0);
 }
 
+/// Known answers of Philox4x32-10, from the authors' Random123.
+static void random_numbers() {
+  CHECK(static_cast<std::uint64_t>(rt::random_bits(0, 0)) == 0xe169c58d6627e8d5u);
+  CHECK(rt::random_bits(1, 0) != rt::random_bits(0, 1));
+}
+
 template <class T>
 static void reals() {
   const T nan = rt::Limits<T>::nan, infinity = rt::Limits<T>::infinity;
@@ -73,6 +79,7 @@ int main() {
   negatives<std::int64_t>();
   reals<float>();
   reals<double>();
+  random_numbers();
   CHECK(rt::floordiv(-7, 2) == -4 && rt::floormod(-7, 2) == 1 && rt::min(2, 3) == 2 && rt::max(2, 3) == 3);
   std::int32_t fault = 0;
   CHECK(rt::checked_index(-1, 5, &fault) == 4 && fault == 0);

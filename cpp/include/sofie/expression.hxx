@@ -98,6 +98,7 @@ enum class Op : std::uint8_t {
   BitXor,
   ShiftLeft,
   ShiftRight,
+  RandomBits,  ///< 64 bits of (key, position), all int64: a generator without a state
 };
 
 /// The runtime's function name.

@@ -68,6 +68,10 @@ class Operator : public Builder {
   /// bound. Its symbol is named by `what` and the node's first output.
   Dim measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most);
 
+  /// What random numbers depend on besides their place: see Draw.
+  Dim draw(Draw::Kind kind);
+  /// The model's name of an output. \throws InvalidModelError when it is left out
+  const std::string& outputName(std::size_t i) const;
   void output(std::size_t i, const Tensor& tensor);
   /// Leaves an output out: the model is supported if nothing reads it.
   void refuseOutput(std::size_t i, const std::string& why);

@@ -117,6 +117,17 @@ struct Room {
   std::string local;  ///< whose room it is
 };
 
+/// What random numbers depend on besides their place; an engine gives the symbol its value before a run.
+struct Draw {
+  enum class Kind : std::uint8_t {
+    Run,   ///< how many runs the engine has had
+    Seed,  ///< a number that differs from engine to engine
+  };
+
+  Kind kind;
+  std::string name;  ///< of the symbol
+};
+
 /// Level 2: buffers and the kernels that fill them, in order.
 struct Program {
   std::string name;
@@ -127,6 +138,7 @@ struct Program {
   std::vector<std::string> symbols;  ///< of the inputs' shapes
   std::vector<LocalSymbol> locals;
   std::vector<Room> rooms;
+  std::vector<Draw> draws;
   std::vector<Requirement> requirements;
 
   int addBuffer(Buffer buffer);
@@ -135,6 +147,8 @@ struct Program {
   Dim local(const std::string& name, const Dim& most);
   /// The same without a bound.
   Dim unboundedLocal(const std::string& name);
+  /// The symbol of what random numbers depend on, made of that name if there is none.
+  Dim draw(Draw::Kind kind, const std::string& name);
   /// The room of a local symbol; nullptr when it has a bound.
   const Room* roomOf(const std::string& local) const;
   /// A dim of the inputs' symbols and rooms alone that the given one never exceeds: what memory must be there

@@ -20,6 +20,7 @@ class CpuRenderer {
     std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "columns.hxx"};
     headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
     if (model_.options.profile) includes.push_back("<chrono>");
+    if (model_.isRandom()) headers.push_back("random.hxx");
     return modelFiles(model_, modelHeader(model_, includes, headers, functions_ + engine()));
   }
 
@@ -191,6 +192,7 @@ class CpuRenderer {
     if (hasArena) text += "  rt::AlignedBytes arena_;\n";
     if (hasArena && !model_.plan.isStatic)
       text += "  std::int64_t offsets_[" + std::to_string(model_.plan.slots.size()) + "] = {};\n";
+    if (model_.isRandom()) text += "  rt::RandomState random_;\n";
     return text + "  Dims dims_{};\n};\n";
   }
 
@@ -220,7 +222,7 @@ class CpuRenderer {
     if (usesWeights()) text += "    const unsigned char* const weights = weights_->data();\n";
     if (hasArena) text += "    unsigned char* const arena = arena_.data();\n";
     if (model_.isMeasured) text += "    [[maybe_unused]] const Dims& dims = dims_;\n";
-    text += "    std::int32_t fault = 0;\n";
+    text += drawText(model_, "    ") + "    std::int32_t fault = 0;\n";
     for (std::size_t k = 0; k < calls_.size(); ++k) text += callText(k);
     return text + "    return fault;\n  }\n\n";
   }

@@ -277,7 +277,8 @@ class EngineWriter {
 
   /// Queues the kernels, which read and write memory of the device, and returns before they have run.
   void enqueue([[maybe_unused]] const void* const* inputs, void* const* outputs) {
-    [[maybe_unused]] const Dims& dims = dims_;
+)" + drawText(model_, "    ") +
+        R"(    [[maybe_unused]] const Dims& dims = dims_;
 )" + body +
         R"(  }
 
@@ -317,7 +318,8 @@ class EngineWriter {
   Staged staged_[)" +
             staged + R"(] = {};
 )" + (model_.plan.isStatic ? "" : "  std::int64_t offsets_[" + slots + "] = {};\n") +
-            (measured ? "  int misfit_ = 0;\n" : "") + R"(  Dims dims_{};
+            (measured ? "  int misfit_ = 0;\n" : "") +
+            (model_.isRandom() ? "  rt::RandomState random_;\n" : "") + R"(  Dims dims_{};
 };
 )";
     if (!model_.tag.empty()) text += "using Engine = BasicEngine<" + model_.tag + ">;\n";
@@ -334,6 +336,7 @@ Files renderDevice(const Program& program, const DeviceTarget& target, const Ren
   std::vector<std::string> standard{"<algorithm>", "<cstring>", "<memory>"};
   if (options.profile) standard.emplace_back("<chrono>");
   std::vector<std::string> runtime{"weights.hxx", "arena.hxx", target.runtime};
+  if (model.isRandom()) runtime.emplace_back("random.hxx");
   EngineWriter writer(model, target);
   const std::string engine = writer.write();
   runtime.insert(runtime.end(), writer.routineHeaders().begin(), writer.routineHeaders().end());

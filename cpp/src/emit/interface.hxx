@@ -19,6 +19,7 @@ struct Model {
   std::vector<std::string> symbolNames;  ///< identifiers of program.symbols
   std::vector<std::string> roomNames;    ///< identifiers of program.rooms
   std::vector<std::string> localNames;   ///< identifiers of program.locals
+  std::vector<std::string> drawNames;    ///< identifiers of program.draws
   std::vector<std::string> inputNames;   ///< identifiers of the inputs
   std::vector<std::string> outputNames;  ///< identifiers of the outputs
   std::vector<std::int64_t>
@@ -30,6 +31,7 @@ struct Model {
   std::string tag = {};  ///< the default of Tag, if Engine and Session are templates of an accelerator's tag
 
   bool isDynamic() const { return !program.symbols.empty(); }
+  bool isRandom() const { return !program.draws.empty(); }
   bool hasRooms() const { return !program.rooms.empty(); }
   bool isInline() const { return options.weights == WeightStorage::Inline; }
   const Buffer& buffer(int id) const { return program.buffers[static_cast<std::size_t>(id)]; }
@@ -63,6 +65,10 @@ Files modelFiles(const Model& model, const std::string& header);
 std::string measureText(const Model& model, const Measure& measure, const std::string& value,
                         const std::function<std::string(const std::string&)>& refuse,
                         const std::string& indent);
+
+/// Statements that give the symbols of random numbers in `dims_` their values for the next run, from the
+/// engine's member rt::RandomState random_.
+std::string drawText(const Model& model, const std::string& indent);
 
 /// Statements that compute the arena's offsets for `dims` into offsets_[], for plans that are not static.
 std::string placementText(const Model& model, const std::string& indent);

@@ -48,7 +48,7 @@ std::vector<std::string> ownNames(const Program& program) {
 
 Model describeModel(const Program& program, const std::string& target, const RenderOptions& options) {
   Model model{
-      program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {}, {}, {},
+      program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {}, {}, {}, {},
       {},      {},     0};
   std::vector<std::string> taken = ownNames(program);
   const auto take = [&taken](const std::vector<std::string>& names) {
@@ -62,6 +62,9 @@ Model describeModel(const Program& program, const std::string& target, const Ren
   model.roomNames = take(rooms);
   for (const LocalSymbol& local : program.locals) locals.push_back(local.name);
   model.localNames = take(locals);
+  std::vector<std::string> draws;
+  for (const Draw& draw : program.draws) draws.push_back(draw.name);
+  model.drawNames = take(draws);
   forEachKernel(program.kernels, [&](const Kernel& kernel) {
     model.isMeasured = model.isMeasured || std::holds_alternative<Measure>(kernel.body);
   });
@@ -79,6 +82,8 @@ std::string symbolText(const Model& model, const std::string& symbol) {
     if (model.program.rooms[i].name == symbol) return "dims." + model.roomNames[i];
   for (std::size_t i = 0; i < model.program.locals.size(); ++i)
     if (model.program.locals[i].name == symbol) return "dims." + model.localNames[i];
+  for (std::size_t i = 0; i < model.program.draws.size(); ++i)
+    if (model.program.draws[i].name == symbol) return "dims." + model.drawNames[i];
   throw Error("the symbol '" + symbol + "' has no value when the model runs");
 }
 
@@ -133,6 +138,14 @@ std::string measureText(const Model& model, const Measure& measure, const std::s
                               refuse("3") + "\n";
     if (text.find(check) == std::string::npos) text += check;
   }
+  return text;
+}
+
+std::string drawText(const Model& model, const std::string& indent) {
+  std::string text;
+  for (std::size_t i = 0; i < model.program.draws.size(); ++i)
+    text += indent + "dims_." + model.drawNames[i] + " = random_." +
+            (model.program.draws[i].kind == Draw::Kind::Run ? "run++" : "seed") + ";\n";
   return text;
 }
 

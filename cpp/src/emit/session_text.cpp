@@ -83,6 +83,8 @@ std::string dimsStruct(const Model& model) {
             " = 4;  ///< there is room for this; it grows with the runs\n";
   for (const std::string& local : model.localNames)
     text += "  std::int64_t " + local + " = 0;  ///< set while the model runs\n";
+  for (const std::string& draw : model.drawNames)
+    text += "  std::int64_t " + draw + " = 0;  ///< of random numbers: set by every run\n";
   return text + "};\n\n";
 }
 

@@ -138,6 +138,17 @@ Dim Operator::undecidedSize(const std::string& what, const std::optional<Dim>& m
   return graph_.measuredSymbol(program(), name, most);
 }
 
+Dim Operator::draw(Draw::Kind kind) {
+  std::string name = kind == Draw::Kind::Run ? "run" : "seed";
+  while (graph_.isInputSymbol(name)) name += "_";
+  return program().draw(kind, name);
+}
+
+const std::string& Operator::outputName(std::size_t i) const {
+  if (!wants(i)) invalid("output " + std::to_string(i) + " is missing");
+  return graph_.value(node_.outputs[i]).name;
+}
+
 Dim Operator::measure(const std::string& what, const Tensor& value, const std::optional<Dim>& most) {
   const Dim size = undecidedSize(what, most);
   if (const auto symbol = size.symbolName()) write(Measure{*symbol, reshape(value, {})});

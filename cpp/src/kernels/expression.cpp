@@ -8,7 +8,7 @@
 namespace sofie {
 namespace {
 
-constexpr std::array<std::string_view, static_cast<std::size_t>(Op::ShiftRight) + 1> names{
+constexpr std::array<std::string_view, static_cast<std::size_t>(Op::RandomBits) + 1> names{
     "constant",    "index",       "extent",      "load",
     "accumulator", "cast",        "select",      "checked_index",
     "neg",         "abs",         "sign",        "floor",
@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Op::ShiftRight) 
     "lt",          "le",          "gt",          "ge",
     "eq",          "ne",          "logical_and", "logical_or",
     "logical_xor", "bit_and",     "bit_or",      "bit_xor",
-    "shift_left",  "shift_right",
+    "shift_left",  "shift_right", "random_bits",
 };
 
 Expr make(ExprNode node) { return Expr(std::make_shared<const ExprNode>(std::move(node))); }
@@ -68,7 +68,7 @@ std::string_view opName(Op op) { return names[static_cast<std::size_t>(op)]; }
 
 bool isExpensive(Op op) {
   return (op >= Op::Sqrt && op <= Op::Reciprocal) || op == Op::Div || op == Op::Mod || op == Op::Fmod ||
-         op == Op::Pow;
+         op == Op::Pow || op == Op::RandomBits;
 }
 
 bool isPredicate(Op op) {

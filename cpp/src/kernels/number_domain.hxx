@@ -251,6 +251,9 @@ struct NumberDomain {
           return sofie_runtime::shift_left(x, y);
         case Op::ShiftRight:
           return sofie_runtime::shift_right(x, y);
+        case Op::RandomBits:
+          return static_cast<T>(
+              sofie_runtime::random_bits(static_cast<std::int64_t>(x), static_cast<std::int64_t>(y)));
         default:
           break;
       }

@@ -38,6 +38,13 @@ Dim Program::unboundedLocal(const std::string& name) {
   return local(name, Dim::symbol(room));
 }
 
+Dim Program::draw(Draw::Kind kind, const std::string& name) {
+  for (const Draw& draw : draws)
+    if (draw.kind == kind) return Dim::symbol(draw.name);
+  draws.push_back({kind, name});
+  return Dim::symbol(name);
+}
+
 const Room* Program::roomOf(const std::string& local) const {
   const auto found =
       std::find_if(rooms.begin(), rooms.end(), [&](const Room& room) { return room.local == local; });
