@@ -82,6 +82,10 @@ class Builder {
   /// Runs `then` when the bool scalar holds, else `otherwise`. Both store their results into tensors that
   /// exist before.
   void branch(const Tensor& condition, std::vector<Kernel> then, std::vector<Kernel> otherwise);
+  /// Runs the kernels that body(number of the iteration) writes `trips` times at most, and only while the
+  /// bool scalar holds, if there is one. `counter` names the local symbol that is the number.
+  void loop(const std::string& counter, const Dim& trips, const std::optional<Tensor>& condition,
+            const std::function<void(const Dim&)>& body);
 
  private:
   Program& program_;

@@ -61,6 +61,8 @@ class Operator : public Builder {
   /// Writes the kernels of a subgraph in place, and returns its outputs.
   std::vector<Tensor> subgraph(const std::string& name);
 
+  /// The name of a local symbol of this node: `what` and the node's first output.
+  std::string localName(const std::string& what) const;
   /// A symbol for a size that the data decide, at most `most`, if there is such a bound. It is named by
   /// `what` and the node's first output, and waits for a Measure; what can only be 0 is that.
   Dim undecidedSize(const std::string& what, const std::optional<Dim>& most);

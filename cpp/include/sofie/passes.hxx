@@ -23,6 +23,7 @@ bool foldConstants(Program& program);
 bool fuseEpilogues(Program& program);
 bool inlineProducers(Program& program);
 bool foldScales(Program& program);
+bool hoistInvariants(Program& program);
 bool removeDeadCode(Program& program);
 
 }  // namespace sofie

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -60,6 +61,15 @@ struct Region {
   std::vector<Kernel> otherwise;
 };
 
+/// Kernels that run again and again: at most `trips` times, and only while the bool scalar at `condition`
+/// holds, which is read before every iteration.
+struct Loop {
+  std::string counter;  ///< a local symbol: the number of the iteration, in the body's views and extents
+  Dim trips;
+  std::optional<Tensor> condition;
+  std::vector<Kernel> body;
+};
+
 /// A routine of the runtime, called for every item in [0, items):
 /// routine(item, pointers to the dense inputs, pointers to the dense outputs, arguments as int64).
 struct Call {
@@ -79,7 +89,7 @@ struct Measure {
 };
 
 struct Kernel {
-  std::variant<Nest, Region, Call, Measure> body;
+  std::variant<Nest, Region, Loop, Call, Measure> body;
   std::string origin;  ///< the nodes it came from: for comments and profiles only
 };
 
@@ -183,11 +193,17 @@ void forEachView(const Kernel& kernel, const std::function<void(const View&, boo
 void changeViews(Kernel& kernel, const std::function<void(View&)>& change);
 /// The origin of two kernels that became one.
 std::string joinOrigins(const std::string& first, const std::string& second);
-/// Calls f on every kernel in the order of execution, those inside of regions after their region.
+/// Calls f on every kernel in the order of execution, those inside of regions and loops after these.
 void forEachKernel(const std::vector<Kernel>& kernels, const std::function<void(const Kernel&)>& f);
-/// Calls f on every nest, those inside of regions included.
+/// Calls f on every list of kernels: the given one, then those inside of its regions and loops.
+void forEachList(std::vector<Kernel>& kernels, const std::function<void(std::vector<Kernel>&)>& f);
+/// Calls f on every nest, those inside of regions and loops included.
 void forEachNest(std::vector<Kernel>& kernels, const std::function<void(Nest&)>& f);
-/// How many kernels read and write each buffer.
+/// The symbols in the sizes and addresses of the kernel.
+std::set<std::string> symbolsOf(const Kernel& kernel);
+/// The buffers that the kernel writes.
+std::set<int> writtenBuffers(const Kernel& kernel);
+/// How many kernels read and write each buffer, those inside of regions and loops counted one by one.
 struct Uses {
   std::vector<int> reads, writes;
 };

@@ -110,6 +110,7 @@ class CpuRenderer {
   std::string callOf(const Kernel& kernel) {
     if (const auto* region = std::get_if<Region>(&kernel.body)) return callOf(*region);
     if (const auto* measure = std::get_if<Measure>(&kernel.body)) return callOf(*measure);
+    if (const auto* loop = std::get_if<Loop>(&kernel.body)) return callOf(*loop);
     const auto* nest = std::get_if<Nest>(&kernel.body);
     if (!nest) routineHeaders_.insert(std::get<Call>(kernel.body).header);
     const std::string inside = nest ? body(*nest) : body(std::get<Call>(kernel.body));
@@ -125,9 +126,13 @@ class CpuRenderer {
     return name + "(" + arguments + ");";
   }
 
+  /// The value of a scalar.
+  std::string elementText(const View& scalar) const {
+    return "(" + place(scalar.buffer) + ")[" + dimText(model_, scalar.offset) + "]";
+  }
+
   std::string callOf(const Region& region) {
-    const View& condition = region.condition.view;
-    std::string text = "if ((" + place(condition.buffer) + ")[" + dimText(model_, condition.offset) + "]) {";
+    std::string text = "if (" + elementText(region.condition.view) + ") {";
     for (const Kernel& kernel : region.then) text += "\n      " + callOf(kernel);
     text += "\n    } else {";
     for (const Kernel& kernel : region.otherwise) text += "\n      " + callOf(kernel);
@@ -135,13 +140,18 @@ class CpuRenderer {
   }
 
   std::string callOf(const Measure& measure) {
-    const View& value = measure.value.view;
-    const std::string element = "(" + place(value.buffer) + ")[" + dimText(model_, value.offset) + "]";
+    const std::string element = elementText(measure.value.view);
     return "{\n" +
            measureText(
                model_, measure, element, [](const std::string& fault) { return "return " + fault + ";"; },
                "      ") +
            "    }";
+  }
+
+  std::string callOf(const Loop& loop) {
+    std::string text = loopHead(model_, loop, loop.condition ? elementText(loop.condition->view) : "") + " {";
+    for (const Kernel& kernel : loop.body) text += "\n      " + callOf(kernel);
+    return text + "\n    }";
   }
 
   /// Where a buffer lies, as a typed pointer.
@@ -221,7 +231,9 @@ class CpuRenderer {
         "noexcept {\n";
     if (usesWeights()) text += "    const unsigned char* const weights = weights_->data();\n";
     if (hasArena) text += "    unsigned char* const arena = arena_.data();\n";
-    if (model_.isMeasured) text += "    [[maybe_unused]] const Dims& dims = dims_;\n";
+    const auto readsDims = [](const std::string& call) { return call.find("dims.") != std::string::npos; };
+    if (model_.isMeasured || std::any_of(calls_.begin(), calls_.end(), readsDims))
+      text += "    [[maybe_unused]] const Dims& dims = dims_;\n";
     text += drawText(model_, "    ") + "    std::int32_t fault = 0;\n";
     for (std::size_t k = 0; k < calls_.size(); ++k) text += callText(k);
     return text + "    return fault;\n  }\n\n";

@@ -81,6 +81,7 @@ class EngineWriter {
     if (const auto* nest = std::get_if<Nest>(&kernel.body)) return nestText(*nest, kernel.origin, indent);
     if (const auto* region = std::get_if<Region>(&kernel.body)) return regionText(*region, indent);
     if (const auto* measure = std::get_if<Measure>(&kernel.body)) return measuredText(*measure, indent);
+    if (const auto* loop = std::get_if<Loop>(&kernel.body)) return loopText(*loop, indent);
     return callText(std::get<Call>(kernel.body), kernel.origin, indent);
   }
 
@@ -118,10 +119,21 @@ class EngineWriter {
     return indent + "queue_.launch(" + dimText(model_, call.items) + ", " + name + "{" + arguments + "});\n";
   }
 
+  /// The value of a scalar, read back from the device.
+  std::string elementText(const View& scalar) const {
+    const std::string offset = scalar.offset.is(0) ? "" : " + " + dimText(model_, scalar.offset);
+    return "queue_.read(" + names_.buffer(scalar.buffer) + offset + ")";
+  }
+
+  std::string loopText(const Loop& loop, const std::string& indent) {
+    const std::string condition = loop.condition ? elementText(loop.condition->view) : "";
+    std::string text = indent + loopHead(model_, loop, condition) + " {\n";
+    for (const Kernel& kernel : loop.body) text += launchText(kernel, indent + "  ");
+    return text + indent + "}\n";
+  }
+
   std::string regionText(const Region& region, const std::string& indent) {
-    const View& condition = region.condition.view;
-    const std::string offset = condition.offset.is(0) ? "" : " + " + dimText(model_, condition.offset);
-    std::string text = indent + "if (queue_.read(" + names_.buffer(condition.buffer) + offset + ")) {\n";
+    std::string text = indent + "if (" + elementText(region.condition.view) + ") {\n";
     for (const Kernel& kernel : region.then) text += launchText(kernel, indent + "  ");
     text += indent + "} else {\n";
     for (const Kernel& kernel : region.otherwise) text += launchText(kernel, indent + "  ");
@@ -129,10 +141,8 @@ class EngineWriter {
   }
 
   std::string measuredText(const Measure& measure, const std::string& indent) {
-    const View& value = measure.value.view;
-    const std::string offset = value.offset.is(0) ? "" : " + " + dimText(model_, value.offset);
     return measureText(
-        model_, measure, "queue_.read(" + names_.buffer(value.buffer) + offset + ")",
+        model_, measure, elementText(measure.value.view),
         [](const std::string& fault) { return "return refuse(" + fault + ");"; }, indent);
   }
 

@@ -44,6 +44,10 @@ std::string symbolText(const Model& model, const std::string& symbol);
 /// The C++ text of a dim inside of generated code, where `dims` is the model's Dims.
 std::string dimText(const Model& model, const Dim& dim);
 
+/// The `for (...)` of a loop in an engine's text; its counter is a member of the engine's `dims_`.
+/// `condition` is the text of the loop's condition, empty if there is none.
+std::string loopHead(const Model& model, const Loop& loop, const std::string& condition);
+
 /// The whole header: standard and runtime headers, namespace, Dims, the target's engine, Session and the C
 /// interface.
 ///

@@ -93,6 +93,12 @@ std::string dimText(const Model& model, const Dim& dim) {
 
 namespace {
 
+/// A symbol as a member of an engine's dims, which may be set.
+std::string memberText(const Model& model, const std::string& symbol) {
+  const std::string text = symbolText(model, symbol);
+  return "dims_" + text.substr(text.find('.'));
+}
+
 /// The requirements that can be checked as soon as `wanted` is measured.
 std::vector<Requirement> decidedBy(const Program& program, const Measure& wanted) {
   std::set<std::string> known(program.symbols.begin(), program.symbols.end());
@@ -122,10 +128,7 @@ std::vector<Requirement> decidedBy(const Program& program, const Measure& wanted
 std::string measureText(const Model& model, const Measure& measure, const std::string& value,
                         const std::function<std::string(const std::string&)>& refuse,
                         const std::string& indent) {
-  const auto field = [&](const std::string& symbol) {
-    const std::string text = symbolText(model, symbol);
-    return "dims_" + text.substr(text.find('.'));
-  };
+  const auto field = [&](const std::string& symbol) { return memberText(model, symbol); };
   const Room* room = model.program.roomOf(measure.symbol);
   const std::string most =
       room ? field(room->name) : dimText(model, model.program.findLocal(measure.symbol)->most);
@@ -147,6 +150,12 @@ std::string drawText(const Model& model, const std::string& indent) {
     text += indent + "dims_." + model.drawNames[i] + " = random_." +
             (model.program.draws[i].kind == Draw::Kind::Run ? "run++" : "seed") + ";\n";
   return text;
+}
+
+std::string loopHead(const Model& model, const Loop& loop, const std::string& condition) {
+  const std::string counter = memberText(model, loop.counter);
+  return "for (" + counter + " = 0; " + counter + " < " + dimText(model, loop.trips) +
+         (condition.empty() ? "" : " && " + condition) + "; ++" + counter + ")";
 }
 
 std::string placementText(const Model& model, const std::string& indent) {

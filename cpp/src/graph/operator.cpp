@@ -127,7 +127,7 @@ std::vector<Tensor> Operator::subgraph(const std::string& name) {
                    [&](int capture) { return source_(graph_.idOf(inner.value(capture).name)); });
 }
 
-Dim Operator::undecidedSize(const std::string& what, const std::optional<Dim>& most) {
+std::string Operator::localName(const std::string& what) const {
   std::string name = what;
   for (const int output : node_.outputs)
     if (output >= 0) {
@@ -135,7 +135,11 @@ Dim Operator::undecidedSize(const std::string& what, const std::optional<Dim>& m
       break;
     }
   while (graph_.isInputSymbol(name)) name += "_";
-  return graph_.measuredSymbol(program(), name, most);
+  return name;
+}
+
+Dim Operator::undecidedSize(const std::string& what, const std::optional<Dim>& most) {
+  return graph_.measuredSymbol(program(), localName(what), most);
 }
 
 Dim Operator::draw(Draw::Kind kind) {

@@ -297,4 +297,11 @@ void Builder::branch(const Tensor& condition, std::vector<Kernel> then, std::vec
   program_.kernels.push_back({Region{condition, std::move(then), std::move(otherwise)}, origin_});
 }
 
+void Builder::loop(const std::string& counter, const Dim& trips, const std::optional<Tensor>& condition,
+                   const std::function<void(const Dim&)>& body) {
+  const Dim number = program_.local(counter, max(trips - 1, 0));
+  Loop loop{counter, trips, condition, recorded([&] { body(number); })};
+  program_.kernels.push_back({std::move(loop), origin_});
+}
+
 }  // namespace sofie

@@ -1,6 +1,8 @@
 #include "sofie/interpreter.hxx"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "kernels/dim_domain.hxx"
 #include "kernels/number_domain.hxx"
@@ -18,28 +20,40 @@ class Interpreter {
       : program_(program), known_(known), memory_(program.buffers.size()) {}
 
   Contents run(const Tensor& result) {
-    for (const Kernel& kernel : program_.kernels) {
-      const auto* nest = std::get_if<Nest>(&kernel.body);
-      if (!nest) throw Unknown{};
-      execute(*nest);
-    }
+    execute(program_.kernels);
     return read(result);
   }
 
  private:
+  /// More work inside of loops is better done when the model runs.
+  static constexpr std::int64_t mostPointsInLoops = std::int64_t(1) << 22;
+
   const Program& program_;
   const std::vector<Contents>& known_;
   std::vector<std::optional<std::vector<Cell>>> memory_;
   std::vector<std::int64_t> variables_;
   Cell accumulator_{};
+  std::map<std::string, std::int64_t> locals_;
+  int depth_ = 0;  ///< of loops
+  std::int64_t pointsInLoops_ = 0;
 
-  static std::int64_t number(const Dim& dim) {
-    const auto value = dim.value();
-    if (!value) throw Unknown{};
-    return *value;
+  std::int64_t number(const Dim& dim) const {
+    if (const auto value = dim.value()) return *value;
+    return dim.evaluate([&](const std::string& symbol) {
+      const auto local = locals_.find(symbol);
+      if (local == locals_.end()) throw Unknown{};
+      return local->second;
+    });
   }
 
-  static std::vector<std::int64_t> numbers(const Shape& shape) {
+  bool isLocal(const Dim& dim) const {
+    std::vector<std::string> symbols;
+    dim.collectSymbols(symbols);
+    return std::any_of(symbols.begin(), symbols.end(),
+                       [&](const std::string& symbol) { return locals_.count(symbol) != 0; });
+  }
+
+  std::vector<std::int64_t> numbers(const Shape& shape) const {
     std::vector<std::int64_t> result;
     for (const Dim& dim : shape) result.push_back(number(dim));
     return result;
@@ -55,7 +69,7 @@ class Interpreter {
     else if (position < known_.size() && known_[position].known())
       cells = Domain::cells(known_[position]);
     else if (entry.kind == BufferKind::Temporary)
-      cells = std::vector<Cell>(static_cast<std::size_t>(number(product(entry.shape))));
+      cells = std::vector<Cell>(static_cast<std::size_t>(number(program_.most(product(entry.shape)))));
     else
       throw Unknown{};
     return *cells;
@@ -79,7 +93,7 @@ class Interpreter {
       case Op::Index:
         return Domain::integer(DType::Int64, variables_[static_cast<std::size_t>(node.integer)]);
       case Op::Extent:
-        return Domain::extent(node.dim);
+        return isLocal(node.dim) ? Domain::integer(DType::Int64, number(node.dim)) : Domain::extent(node.dim);
       case Op::Load:
         return cell(node.view, node.args);
       case Op::Accumulator:
@@ -109,6 +123,7 @@ class Interpreter {
       if (size <= 0) return;
     std::fill_n(variables_.begin() + static_cast<std::ptrdiff_t>(first), sizes.size(), 0);
     while (true) {
+      if (depth_ > 0 && ++pointsInLoops_ > mostPointsInLoops) throw Unknown{};
       visit();
       std::size_t axis = sizes.size();
       while (axis > 0 && ++variables_[first + axis - 1] == sizes[axis - 1]) variables_[first + --axis] = 0;
@@ -199,6 +214,33 @@ class Interpreter {
       default:
         return value(0);
     }
+  }
+
+  void execute(const std::vector<Kernel>& kernels) {
+    for (const Kernel& kernel : kernels) {
+      if (const auto* nest = std::get_if<Nest>(&kernel.body))
+        execute(*nest);
+      else if (const auto* region = std::get_if<Region>(&kernel.body))
+        execute(holds(region->condition) ? region->then : region->otherwise);
+      else if (const auto* loop = std::get_if<Loop>(&kernel.body))
+        execute(*loop);
+      else
+        throw Unknown{};
+    }
+  }
+
+  bool holds(const Tensor& condition) { return Domain::isTrue(cell(condition.view, {})); }
+
+  void execute(const Loop& loop) {
+    const std::int64_t trips = number(loop.trips);
+    ++depth_;
+    for (std::int64_t i = 0; i < trips && (!loop.condition || holds(*loop.condition)); ++i) {
+      if (++pointsInLoops_ > mostPointsInLoops) throw Unknown{};
+      locals_[loop.counter] = i;
+      execute(loop.body);
+    }
+    locals_.erase(loop.counter);
+    --depth_;
   }
 
   void execute(const Nest& nest) {

@@ -135,6 +135,10 @@ void forEachView(const Kernel& kernel, const std::function<void(const View&, boo
                    for (const Kernel& inner : region.then) forEachView(inner, visit);
                    for (const Kernel& inner : region.otherwise) forEachView(inner, visit);
                  },
+                 [&](const Loop& loop) {
+                   if (loop.condition) visit(loop.condition->view, false);
+                   for (const Kernel& inner : loop.body) forEachView(inner, visit);
+                 },
                  [&](const Call& call) {
                    for (const Tensor& tensor : call.inputs) visit(tensor.view, false);
                    for (const Tensor& tensor : call.outputs) visit(tensor.view, true);
@@ -162,6 +166,10 @@ void changeViews(Kernel& kernel, const std::function<void(View&)>& change) {
                    for (Kernel& inner : region.then) changeViews(inner, change);
                    for (Kernel& inner : region.otherwise) changeViews(inner, change);
                  },
+                 [&](Loop& loop) {
+                   if (loop.condition) change(loop.condition->view);
+                   for (Kernel& inner : loop.body) changeViews(inner, change);
+                 },
                  [&](Call& call) {
                    for (Tensor& tensor : call.inputs) change(tensor.view);
                    for (Tensor& tensor : call.outputs) change(tensor.view);
@@ -178,17 +186,79 @@ void forEachKernel(const std::vector<Kernel>& kernels, const std::function<void(
       forEachKernel(region->then, f);
       forEachKernel(region->otherwise, f);
     }
+    if (const auto* loop = std::get_if<Loop>(&kernel.body)) forEachKernel(loop->body, f);
+  }
+}
+
+void forEachList(std::vector<Kernel>& kernels, const std::function<void(std::vector<Kernel>&)>& f) {
+  f(kernels);
+  for (Kernel& kernel : kernels) {
+    if (auto* region = std::get_if<Region>(&kernel.body)) {
+      forEachList(region->then, f);
+      forEachList(region->otherwise, f);
+    }
+    if (auto* loop = std::get_if<Loop>(&kernel.body)) forEachList(loop->body, f);
   }
 }
 
 void forEachNest(std::vector<Kernel>& kernels, const std::function<void(Nest&)>& f) {
-  for (Kernel& kernel : kernels) {
-    if (auto* nest = std::get_if<Nest>(&kernel.body)) f(*nest);
-    if (auto* region = std::get_if<Region>(&kernel.body)) {
-      forEachNest(region->then, f);
-      forEachNest(region->otherwise, f);
+  forEachList(kernels, [&](std::vector<Kernel>& list) {
+    for (Kernel& kernel : list)
+      if (auto* nest = std::get_if<Nest>(&kernel.body)) f(*nest);
+  });
+}
+
+std::set<std::string> symbolsOf(const Kernel& kernel) {
+  std::vector<std::string> names;
+  const auto collect = [&](const Shape& dims) {
+    for (const Dim& dim : dims) dim.collectSymbols(names);
+  };
+  forEachView(kernel, [&](const View& view, bool) {
+    view.offset.collectSymbols(names);
+    collect(view.shape);
+    collect(view.strides);
+  });
+  const auto collectNest = [&](const Nest& nest) {
+    collect(nest.axes);
+    collect(nest.reduction);
+    forEachExpression(nest, [&](const Expr& expr) {
+      walk(expr, [&](const Expr& node) {
+        if (node->op == Op::Extent) node->dim.collectSymbols(names);
+      });
+    });
+  };
+  const std::function<void(const std::vector<Kernel>&)> collectAll = [&](const std::vector<Kernel>& list) {
+    for (const Kernel& inner : list) {
+      const auto symbols = symbolsOf(inner);
+      names.insert(names.end(), symbols.begin(), symbols.end());
     }
-  }
+  };
+  std::visit(Overload{
+                 [&](const Nest& nest) { collectNest(nest); },
+                 [&](const Region& region) {
+                   collectAll(region.then);
+                   collectAll(region.otherwise);
+                 },
+                 [&](const Loop& loop) {
+                   loop.trips.collectSymbols(names);
+                   collectAll(loop.body);
+                 },
+                 [&](const Call& call) {
+                   call.items.collectSymbols(names);
+                   collect(call.arguments);
+                 },
+                 [&](const Measure& measure) { names.push_back(measure.symbol); },
+             },
+             kernel.body);
+  return {names.begin(), names.end()};
+}
+
+std::set<int> writtenBuffers(const Kernel& kernel) {
+  std::set<int> written;
+  forEachView(kernel, [&](const View& view, bool write) {
+    if (write) written.insert(view.buffer);
+  });
+  return written;
 }
 
 std::string joinOrigins(const std::string& first, const std::string& second) {
@@ -204,25 +274,38 @@ std::string joinOrigins(const std::string& first, const std::string& second) {
   return joined;
 }
 
-Uses countUses(const Program& program) {
-  Uses uses{std::vector<int>(program.buffers.size()), std::vector<int>(program.buffers.size())};
-  for (const Kernel& kernel : program.kernels) {
+namespace {
+
+void countUses(const std::vector<Kernel>& kernels, Uses& uses) {
+  for (const Kernel& kernel : kernels) {
     std::set<int> reads, writes;
-    forEachView(kernel, [&](const View& view, bool write) { (write ? writes : reads).insert(view.buffer); });
+    if (const auto* region = std::get_if<Region>(&kernel.body)) {
+      reads.insert(region->condition.view.buffer);
+      countUses(region->then, uses);
+      countUses(region->otherwise, uses);
+    } else if (const auto* loop = std::get_if<Loop>(&kernel.body)) {
+      if (loop->condition) reads.insert(loop->condition->view.buffer);
+      countUses(loop->body, uses);
+    } else {
+      forEachView(kernel,
+                  [&](const View& view, bool write) { (write ? writes : reads).insert(view.buffer); });
+    }
     for (const int buffer : reads) ++uses.reads[static_cast<std::size_t>(buffer)];
     for (const int buffer : writes) ++uses.writes[static_cast<std::size_t>(buffer)];
   }
-  return uses;
 }
 
-Dim operationCount(const Program& program) {
-  const auto operations = [](const Expr& expr) {
-    std::int64_t count = 0;
-    walk(expr, [&](const Expr& node) { count += node->op > Op::CheckedIndex; });
-    return count;
-  };
+std::int64_t operations(const Expr& expr) {
+  std::int64_t count = 0;
+  walk(expr, [&](const Expr& node) { count += node->op > Op::CheckedIndex; });
+  return count;
+}
+
+Dim operationCount(const std::vector<Kernel>& kernels) {
   Dim total = 0;
-  for (const Kernel& kernel : program.kernels) {
+  for (const Kernel& kernel : kernels) {
+    if (const auto* loop = std::get_if<Loop>(&kernel.body))
+      total = total + loop->trips * operationCount(loop->body);
     const auto* nest = std::get_if<Nest>(&kernel.body);
     if (!nest) continue;
     total = total + product(nest->axes) * operations(nest->stored());
@@ -231,6 +314,16 @@ Dim operationCount(const Program& program) {
   }
   return total;
 }
+
+}  // namespace
+
+Uses countUses(const Program& program) {
+  Uses uses{std::vector<int>(program.buffers.size()), std::vector<int>(program.buffers.size())};
+  countUses(program.kernels, uses);
+  return uses;
+}
+
+Dim operationCount(const Program& program) { return program.most(operationCount(program.kernels)); }
 
 namespace {
 
@@ -266,6 +359,13 @@ std::string text(const Program& program, const Kernel& kernel) {
                           result += "  else\n";
                           for (const Kernel& inner : region.otherwise)
                             result += "    " + text(program, inner) + "\n";
+                          return result;
+                        },
+                        [&](const Loop& loop) {
+                          std::string result = "loop " + loop.counter + " below " + loop.trips.text();
+                          if (loop.condition)
+                            result += " while b" + std::to_string(loop.condition->view.buffer);
+                          for (const Kernel& inner : loop.body) result += "\n    " + text(program, inner);
                           return result;
                         },
                         [&](const Call& call) {

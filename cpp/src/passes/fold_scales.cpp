@@ -132,10 +132,9 @@ bool foldScale(Program& program, Nest& nest) {
 /// Batch norms and other constant factors behind a contraction move into its weights.
 bool foldScales(Program& program) {
   bool changed = false;
-  for (std::size_t k = 0; k < program.kernels.size(); ++k) {
-    auto* nest = std::get_if<Nest>(&program.kernels[k].body);
-    if (nest && nest->kind == Nest::Kind::Contraction) changed = foldScale(program, *nest) || changed;
-  }
+  forEachNest(program.kernels, [&](Nest& nest) {
+    if (nest.kind == Nest::Kind::Contraction) changed = foldScale(program, nest) || changed;
+  });
   return changed;
 }
 

@@ -1,3 +1,4 @@
+#include "passes/hazards.hxx"
 #include "passes/reindex.hxx"
 #include "sofie/passes.hxx"
 
@@ -47,12 +48,21 @@ Nest fused(const Nest& reducer, const Nest& consumer, int buffer, const std::vec
   return result;
 }
 
+/// True when what kernel `first` of the list reads is still the same before kernel `last`.
+bool mayMove(const std::vector<Kernel>& kernels, std::size_t first, std::size_t last) {
+  const std::set<int> reads = readBuffers(std::get<Nest>(kernels[first].body));
+  for (std::size_t k = first + 1; k < last; ++k)
+    for (const int buffer : writtenBuffers(kernels[k]))
+      if (reads.count(buffer)) return false;
+  return true;
+}
+
 /// Joins the Map at `at` to a reduction whose result it alone reads.
-bool fuseAt(Program& program, const Uses& uses, std::size_t at) {
-  const auto* consumer = std::get_if<Nest>(&program.kernels[at].body);
+bool fuseAt(const Program& program, std::vector<Kernel>& kernels, const Uses& uses, std::size_t at) {
+  const auto* consumer = std::get_if<Nest>(&kernels[at].body);
   if (!consumer || consumer->kind != Nest::Kind::Map || !consumer->overwrites()) return false;
   for (std::size_t k = at; k-- > 0;) {
-    const auto* reducer = std::get_if<Nest>(&program.kernels[k].body);
+    const auto* reducer = std::get_if<Nest>(&kernels[k].body);
     if (!reducer || reducer->kind == Nest::Kind::Map) continue;
     const int buffer = reducer->target.buffer;
     const auto id = static_cast<std::size_t>(buffer);
@@ -61,10 +71,12 @@ bool fuseAt(Program& program, const Uses& uses, std::size_t at) {
     const auto load = onlyLoad(*consumer, buffer);
     if (!load) continue;
     const auto point = consumerPoint(*reducer, *consumer, *load);
-    if (!point) continue;
-    program.kernels[at].body = fused(*reducer, *consumer, buffer, *point);
-    program.kernels[at].origin = joinOrigins(program.kernels[k].origin, program.kernels[at].origin);
-    program.kernels.erase(program.kernels.begin() + static_cast<std::ptrdiff_t>(k));
+    if (!point || !mayMove(kernels, k, at)) continue;
+    const Nest nest = fused(*reducer, *consumer, buffer, *point);
+    if (!keepsApart(nest, nest.element, false) || !keepsApart(nest, nest.epilogue, true)) continue;
+    kernels[at].body = nest;
+    kernels[at].origin = joinOrigins(kernels[k].origin, kernels[at].origin);
+    kernels.erase(kernels.begin() + static_cast<std::ptrdiff_t>(k));
     return true;
   }
   return false;
@@ -74,14 +86,16 @@ bool fuseAt(Program& program, const Uses& uses, std::size_t at) {
 
 bool fuseEpilogues(Program& program) {
   bool changed = false;
-  for (std::size_t at = 0; at < program.kernels.size();) {
-    if (fuseAt(program, countUses(program), at)) {
-      changed = true;
-      at = 0;
-    } else {
-      ++at;
+  forEachList(program.kernels, [&](std::vector<Kernel>& kernels) {
+    for (std::size_t at = 0; at < kernels.size();) {
+      if (fuseAt(program, kernels, countUses(program), at)) {
+        changed = true;
+        at = 0;
+      } else {
+        ++at;
+      }
     }
-  }
+  });
   return changed;
 }
 

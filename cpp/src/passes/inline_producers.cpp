@@ -1,5 +1,6 @@
-#include <set>
+#include <map>
 
+#include "passes/hazards.hxx"
 #include "passes/reindex.hxx"
 #include "sofie/passes.hxx"
 
@@ -25,18 +26,6 @@ Cost cost(const Expr& expr) {
   return result;
 }
 
-/// The only kernel that writes a temporary, if it is a Map that stores every element at most once.
-const Nest* soleMapWriter(const Program& program, const Uses& uses, int buffer) {
-  if (program.buffers[static_cast<std::size_t>(buffer)].kind != BufferKind::Temporary) return nullptr;
-  if (uses.writes[static_cast<std::size_t>(buffer)] != 1) return nullptr;
-  for (const Kernel& kernel : program.kernels) {
-    const auto* nest = std::get_if<Nest>(&kernel.body);
-    if (nest && nest->target.buffer == buffer)
-      return nest->kind == Nest::Kind::Map && nest->overwrites() ? nest : nullptr;
-  }
-  return nullptr;
-}
-
 /// The producer's element at the place that `load` reads.
 std::optional<Expr> elementAt(const Nest& producer, const Expr& load) {
   const auto store = storeAddress(producer);
@@ -49,26 +38,79 @@ std::optional<Expr> elementAt(const Nest& producer, const Expr& load) {
   return substitute(producer.element, *point);
 }
 
+/// A Map whose results may be computed anew where they are read.
+struct Producer {
+  const Nest* nest;
+  const std::string* origin;
+  int loops;  ///< around it
+};
+
 class Inlining {
  public:
   explicit Inlining(Program& program) : program_(program), uses_(countUses(program)) {}
 
   bool run() {
-    bool changed = false;
-    for (Kernel& kernel : program_.kernels)
-      if (auto* nest = std::get_if<Nest>(&kernel.body)) changed = into(*nest, kernel) || changed;
-    return changed;
+    into(program_.kernels);
+    return changed_;
   }
 
  private:
   Program& program_;
   Uses uses_;
+  std::map<int, Producer> available_;  ///< by the buffer that it writes; none of what it reads has changed
+  int loops_ = 0;
+  bool changed_ = false;
 
-  bool worth(const Nest& consumer, const Nest& producer, int buffer) const {
-    const Cost producerCost = cost(producer.element);
+  void into(std::vector<Kernel>& kernels) {
+    for (Kernel& kernel : kernels) {
+      if (auto* nest = std::get_if<Nest>(&kernel.body)) {
+        changed_ = into(*nest, kernel) || changed_;
+        forget(nest->target.buffer);
+        if (isProducer(*nest)) available_[nest->target.buffer] = {nest, &kernel.origin, loops_};
+        continue;
+      }
+      const auto written = writtenBuffers(kernel);
+      if (auto* region = std::get_if<Region>(&kernel.body)) {
+        scoped(region->then);
+        scoped(region->otherwise);
+      } else if (auto* loop = std::get_if<Loop>(&kernel.body)) {
+        for (const int buffer : written) forget(buffer);
+        ++loops_;
+        scoped(loop->body);
+        --loops_;
+      }
+      for (const int buffer : written) forget(buffer);
+    }
+  }
+
+  /// What a branch or a loop makes available is so only inside of it.
+  void scoped(std::vector<Kernel>& kernels) {
+    const auto outside = available_;
+    into(kernels);
+    available_ = outside;
+  }
+
+  /// The producers that read a buffer which changes.
+  void forget(int buffer) {
+    if (uses_.writes[static_cast<std::size_t>(buffer)] < 2) return;
+    for (auto producer = available_.begin(); producer != available_.end();)
+      producer = readBuffers(*producer->second.nest).count(buffer) ? available_.erase(producer)
+                                                                   : std::next(producer);
+  }
+
+  /// The only writer of a temporary, a Map that stores every element at most once.
+  bool isProducer(const Nest& nest) const {
+    const auto id = static_cast<std::size_t>(nest.target.buffer);
+    return nest.kind == Nest::Kind::Map && nest.overwrites() &&
+           program_.buffers[id].kind == BufferKind::Temporary && uses_.writes[id] == 1;
+  }
+
+  bool worth(const Nest& consumer, const Producer& producer, int buffer) const {
+    const Cost producerCost = cost(producer.nest->element);
     if (producerCost.operations + cost(consumer.element).operations > largestExpression) return false;
+    if (loops_ > producer.loops) return producerCost.operations == 0;
     if (!producerCost.expensive && producerCost.operations <= cheapOperations) return true;
-    const bool once = product(consumer.axes) * product(consumer.reduction) == product(producer.axes);
+    const bool once = product(consumer.axes) * product(consumer.reduction) == product(producer.nest->axes);
     return once && uses_.reads[static_cast<std::size_t>(buffer)] == 1;
   }
 
@@ -76,13 +118,14 @@ class Inlining {
     bool changed = false;
     const Nest before = consumer;
     forEachExpression(consumer, [&](Expr& expr) {
+      const bool isStored = &expr == &consumer.stored();
       expr = rewrite(expr, [&](const Expr& node) -> Expr {
         if (node->op != Op::Load) return {};
-        const Nest* producer = soleMapWriter(program_, uses_, node->view.buffer);
-        if (!producer || producer->target.buffer == consumer.target.buffer) return {};
-        if (!worth(before, *producer, node->view.buffer)) return {};
-        const auto inlined = elementAt(*producer, node);
-        if (!inlined || !allowed(before, expr, node, *inlined)) return {};
+        const auto producer = available_.find(node->view.buffer);
+        if (producer == available_.end() || !worth(before, producer->second, node->view.buffer)) return {};
+        const auto inlined = elementAt(*producer->second.nest, node);
+        if (!inlined || !allowed(before, expr, node, *inlined) || !keepsApart(before, *inlined, isStored))
+          return {};
         changed = true;
         return *inlined;
       });
@@ -100,25 +143,13 @@ class Inlining {
 
   /// Origins of the producers that the nest no longer reads.
   std::string inlinedOrigins(const Nest& before, const Nest& after) const {
-    std::set<int> stillRead;
-    forEachExpression(after, [&](const Expr& expr) {
-      walk(expr, [&](const Expr& node) {
-        if (node->op == Op::Load) stillRead.insert(node->view.buffer);
-      });
-    });
+    const std::set<int> stillRead = readBuffers(after);
     std::string joined;
-    std::set<int> seen;
-    forEachExpression(before, [&](const Expr& expr) {
-      walk(expr, [&](const Expr& node) {
-        if (node->op != Op::Load || stillRead.count(node->view.buffer) ||
-            !seen.insert(node->view.buffer).second)
-          return;
-        for (const Kernel& producer : program_.kernels)
-          if (const auto* nest = std::get_if<Nest>(&producer.body);
-              nest && nest->target.buffer == node->view.buffer)
-            joined = joinOrigins(joined, producer.origin);
-      });
-    });
+    for (const int buffer : readBuffers(before)) {
+      const auto producer = available_.find(buffer);
+      if (producer != available_.end() && !stillRead.count(buffer))
+        joined = joinOrigins(joined, *producer->second.origin);
+    }
     return joined;
   }
 };

@@ -9,7 +9,8 @@ const std::vector<Pass>& passes() {
   static const std::vector<Pass> all{
       {"drop_unit_axes", dropUnitAxes},      {"fold_constants", foldConstants},
       {"fuse_epilogues", fuseEpilogues},     {"fold_scales", foldScales},
-      {"inline_producers", inlineProducers}, {"remove_dead_code", removeDeadCode},
+      {"hoist_invariants", hoistInvariants}, {"inline_producers", inlineProducers},
+      {"remove_dead_code", removeDeadCode},
   };
   return all;
 }

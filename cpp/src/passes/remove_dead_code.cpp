@@ -12,32 +12,79 @@ bool storesNothing(const Kernel& kernel) {
 
 /// The sizes that it sets may stand in any dim.
 bool measures(const Kernel& kernel) {
-  bool found = false;
-  forEachKernel({kernel},
-                [&](const Kernel& each) { found = found || std::holds_alternative<Measure>(each.body); });
-  return found;
+  const auto anyOf = [](const std::vector<Kernel>& list) {
+    return std::any_of(list.begin(), list.end(), measures);
+  };
+  if (const auto* region = std::get_if<Region>(&kernel.body))
+    return anyOf(region->then) || anyOf(region->otherwise);
+  const auto* loop = std::get_if<Loop>(&kernel.body);
+  return loop ? anyOf(loop->body) : std::holds_alternative<Measure>(kernel.body);
 }
+
+/// Removes the kernels that write nothing needed.
+class Removal {
+ public:
+  explicit Removal(const Program& program) : needed_(program.buffers.size()) {
+    for (const int output : program.outputs) need(output);
+    while (grown_) {  // what a loop reads may be written later in its body
+      grown_ = false;
+      mark(program.kernels);
+    }
+  }
+
+  bool remove(std::vector<Kernel>& kernels) const {
+    bool changed = false;
+    for (Kernel& kernel : kernels) {
+      if (auto* region = std::get_if<Region>(&kernel.body)) {
+        changed |= remove(region->then);
+        changed |= remove(region->otherwise);
+      } else if (auto* loop = std::get_if<Loop>(&kernel.body))
+        changed |= remove(loop->body);
+    }
+    const auto isDead = [this](const Kernel& kernel) { return !isLive(kernel); };
+    const auto end = std::remove_if(kernels.begin(), kernels.end(), isDead);
+    changed = changed || end != kernels.end();
+    kernels.erase(end, kernels.end());
+    return changed;
+  }
+
+ private:
+  std::vector<bool> needed_;
+  bool grown_ = true;
+
+  void need(int buffer) {
+    const auto id = static_cast<std::size_t>(buffer);
+    grown_ = grown_ || !needed_[id];
+    needed_[id] = true;
+  }
+
+  bool isLive(const Kernel& kernel) const {
+    bool writesNeeded = measures(kernel);
+    forEachView(kernel, [&](const View& view, bool write) {
+      writesNeeded = writesNeeded || (write && needed_[static_cast<std::size_t>(view.buffer)]);
+    });
+    return writesNeeded && !storesNothing(kernel);
+  }
+
+  void mark(const std::vector<Kernel>& kernels) {
+    for (auto kernel = kernels.rbegin(); kernel != kernels.rend(); ++kernel) {
+      if (!isLive(*kernel)) continue;
+      if (const auto* region = std::get_if<Region>(&kernel->body)) {
+        need(region->condition.view.buffer);
+        mark(region->then);
+        mark(region->otherwise);
+      } else if (const auto* loop = std::get_if<Loop>(&kernel->body)) {
+        if (loop->condition) need(loop->condition->view.buffer);
+        mark(loop->body);
+      } else {
+        forEachView(*kernel, [&](const View& view, bool) { need(view.buffer); });
+      }
+    }
+  }
+};
 
 }  // namespace
 
-bool removeDeadCode(Program& program) {
-  std::vector<bool> needed(program.buffers.size());
-  for (const int output : program.outputs) needed[static_cast<std::size_t>(output)] = true;
-  std::vector<Kernel> live;
-  for (auto kernel = program.kernels.rbegin(); kernel != program.kernels.rend(); ++kernel) {
-    bool writesNeeded = measures(*kernel);
-    forEachView(*kernel, [&](const View& view, bool write) {
-      writesNeeded = writesNeeded || (write && needed[static_cast<std::size_t>(view.buffer)]);
-    });
-    if (!writesNeeded || storesNothing(*kernel)) continue;
-    forEachView(*kernel,
-                [&](const View& view, bool) { needed[static_cast<std::size_t>(view.buffer)] = true; });
-    live.push_back(std::move(*kernel));
-  }
-  const bool changed = live.size() != program.kernels.size();
-  std::reverse(live.begin(), live.end());
-  program.kernels = std::move(live);
-  return changed;
-}
+bool removeDeadCode(Program& program) { return Removal(program).remove(program.kernels); }
 
 }  // namespace sofie
