@@ -42,7 +42,7 @@ class Prepared(BackendRep):  # type: ignore[misc]
             feeds = dict(inputs)
         else:
             arrays = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-            feeds = {t.name: array for t, array in zip(self.session.inputs, arrays, strict=True)}
+            feeds = dict(zip(self.session.input_names, arrays, strict=True))
         return tuple(self.session.run(feeds).values())
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pysofie.errors import ShapeError
 from pysofie.model import Tensor
+from pysofie.sequences import collect, spread, values_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,6 +63,8 @@ class Session:
         self.weights = weights
         self._threads = threading.local()
         self._result = _result_type(self.outputs)
+        self._input_values = values_of(description.get("input_values"))
+        self._output_values = values_of(description.get("output_values"))
         self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in self.inputs)
         # The first runner is made here, so that a broken weights file is reported here.
         self._threads.state = _State(self)
@@ -72,12 +75,12 @@ class Session:
         Parameters
         ----------
         *arrays, **named : array_like
-            The inputs, in order or by name.
+            The inputs, in order or by name; a sequence is a list, an absent optional None.
 
         Returns
         -------
         numpy.ndarray or named tuple of numpy.ndarray
-            The output, or all of them.
+            The output, or all of them; the tensors of a sequence one by one.
 
         Raises
         ------
@@ -87,7 +90,7 @@ class Session:
         IndexError
             The model computed an index that lies outside its tensor.
         """
-        if named or len(arrays) != len(self.inputs):
+        if named or self._input_values or len(arrays) != len(self.inputs):
             arrays = tuple(self._bind(arrays, named))
         outputs = self._compute(arrays)
         return outputs[0] if self._result is None else self._result(*outputs)
@@ -98,12 +101,12 @@ class Session:
         Parameters
         ----------
         feeds : dict of str to array_like
-            The inputs by name, as in the model file.
+            The inputs by name, as in the model file; a sequence is a list, an absent optional None.
 
         Returns
         -------
         dict of str to numpy.ndarray
-            The outputs by name.
+            The outputs by name; a sequence is a list, an absent optional None.
 
         Raises
         ------
@@ -111,6 +114,8 @@ class Session:
             As a call.
         """
         outputs = self._compute(self._bind((), feeds))
+        if self._output_values:
+            return collect(outputs, self._output_values)
         return {tensor.name: array for tensor, array in zip(self.outputs, outputs, strict=True)}
 
     def benchmark(self, feeds: Any, repeat: int = 1000) -> NDArray[np.uint64]:
@@ -147,6 +152,11 @@ class Session:
     def clone(self) -> Session:
         """Make a session with memory of its own that shares code and weights; it costs microseconds."""
         return Session(self.library, self.weights)
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names that `run` takes."""
+        return [value.name for value in self._input_values or self.inputs]
 
     @property
     def arena_bytes(self) -> int:
@@ -188,6 +198,8 @@ class Session:
 
     def _bind(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
         """Put the inputs in order."""
+        if self._input_values:
+            arrays, named = spread(arrays, named, self._input_values)
         names = [tensor.name for tensor in self.inputs]
         given = dict(zip(names, arrays, strict=False))
         unknown = [name for name in named if name not in names]

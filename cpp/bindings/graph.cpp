@@ -97,7 +97,8 @@ PyTensor tensor(const sofie::Value& value) {
 std::vector<PyTensor> tensors(const Graph& graph, const std::vector<int>& ids) {
   std::vector<PyTensor> result;
   for (const int id : ids)
-    if (id >= 0) result.push_back(tensor(graph.value(id)));
+    if (id >= 0)
+      forEachTensor(graph.value(id), [&](const sofie::Value& value) { result.push_back(tensor(value)); });
   return result;
 }
 
@@ -171,6 +172,16 @@ void register_graph(nb::module_& m) {
             self.addInput(name, sofie::parseDType(dtype), shape(self, dims));
           },
           "name"_a, "dtype"_a, "shape"_a)
+      .def(
+          "add_sequence_input",
+          [](Graph& self, const std::string& name, const std::string& dtype,
+             const std::vector<PyShape>& shapes) {
+            std::vector<sofie::Shape> elements;
+            for (const PyShape& dims : shapes) elements.push_back(shape(self, dims));
+            self.addSequenceInput(name, sofie::parseDType(dtype), elements);
+          },
+          "name"_a, "dtype"_a, "shapes"_a)
+      .def("add_absent_input", &Graph::addAbsentInput, "name"_a, "An optional that will not be given.")
       .def(
           "set_bounds",
           [](Graph& self, const std::string& symbol, std::int64_t low, std::int64_t high) {

@@ -56,6 +56,8 @@ def load(
         What is known of dynamic dims, by symbol: a number fixes the dim, a pair ``(low, high)`` bounds it.
         Sizes that the data decide (of NonZero, Range, ...) are symbols too, as the shapes of the outputs and
         ``pysofie info`` show them: of these it gives the largest value, and memory is planned for that.
+        Of an input that is a sequence, by its name: the number of its tensors, or a list of their shapes.
+        Of an optional input: 0 if it will not be given.
     name : str, optional
         Names the generated code; by default the name of the file, else of the graph.
     outputs : sequence of str, optional

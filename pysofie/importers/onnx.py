@@ -349,7 +349,8 @@ class _Builder:
 
         graph = _core.Graph(name, self.opsets, is_subgraph)
         for symbol, value in self.dims.items():
-            graph.set_bounds(symbol, *(value if isinstance(value, tuple) else (0, value)))
+            if not isinstance(value, list):
+                graph.set_bounds(symbol, *(value if isinstance(value, tuple) else (0, value)))
         constants = [*source.initializer, *map(densify, source.sparse_initializer)]
         names = [tensor.name for tensor in constants]
         # Before IR version 4 a constant had to be listed among the inputs too.
@@ -357,7 +358,7 @@ class _Builder:
         self._refuse_duplicates([*names, *(value.name for value in inputs)])
         for value in inputs:
             with self._collect():
-                graph.add_input(value.name, *self._input_type(value.name, value.type))
+                self._input(graph, value.name, value.type)
         for tensor in constants:
             with self._collect():
                 graph.add_initializer(tensor.name, *unpack(tensor))
@@ -407,12 +408,43 @@ class _Builder:
                 raise InvalidModelError(f"two inputs or constants are named {name!r}")
             seen.add(name)
 
-    def _input_type(self, name: str, kind: TypeProto) -> tuple[str, list[int | str]]:
+    def _input(self, graph: Graph, name: str, kind: TypeProto) -> None:
+        if kind.WhichOneof("value") == "optional_type":
+            if self.dims.get(name) == 0:
+                self.symbols.append(name)
+                graph.add_absent_input(name)
+                return
+            kind = kind.optional_type.elem_type
+        if kind.WhichOneof("value") == "sequence_type":
+            graph.add_sequence_input(name, *self._sequence_type(name, kind.sequence_type.elem_type))
+        else:
+            graph.add_input(name, self._dtype(name, kind), self._shape(name, kind))
+
+    def _sequence_type(self, name: str, element: TypeProto) -> tuple[str, list[list[int | str]]]:
+        self.symbols.append(name)
+        dtype = self._dtype(name, element)
+        given = self.dims.get(name)
+        if isinstance(given, list):
+            self.symbols += [dim for shape in given for dim in shape if isinstance(dim, str)]
+            return dtype, [list(shape) for shape in given]
+        if not isinstance(given, int):
+            raise UnsupportedError(
+                f"input {name!r} is a sequence; say how many tensors it has by dims={{{name!r}: 3}}, or give "
+                f"their shapes, dims={{{name!r}: [(4,), (3,)]}}"
+            )
+        return dtype, [self._shape(f"{name}[{i}]", element, own_symbols=True) for i in range(given)]
+
+    @staticmethod
+    def _dtype(name: str, kind: TypeProto) -> str:
         if kind.WhichOneof("value") != "tensor_type":
             raise UnsupportedError(f"input {name!r} is a {kind.WhichOneof('value')}; only tensors are taken")
         dtype = dtype_name(kind.tensor_type.elem_type)
         if dtype == "string":
             raise UnsupportedError(f"input {name!r} holds strings; encode them before the model")
+        return dtype
+
+    def _shape(self, name: str, kind: TypeProto, *, own_symbols: bool = False) -> list[int | str]:
+        """The dims of a tensor. With `own_symbols` their names are not those of any other tensor."""
         if not kind.tensor_type.HasField("shape"):
             raise UnsupportedError(
                 f"input {name!r} does not say how many dims it has; write its shape into the file, "
@@ -420,12 +452,14 @@ class _Builder:
             )
         dims = kind.tensor_type.shape.dim
         checked_dims([dim.dim_value for dim in dims if dim.HasField("dim_value")], name)
-        return dtype, [self._dim(name, axis, dim) for axis, dim in enumerate(dims)]
+        symbols = ["" if own_symbols else str(dim.dim_param) for dim in dims]
+        return [
+            int(dim.dim_value) if dim.HasField("dim_value") else self._symbol(name, axis, symbol)
+            for axis, (dim, symbol) in enumerate(zip(dims, symbols, strict=True))
+        ]
 
-    def _dim(self, name: str, axis: int, dim: Any) -> int | str:
-        if dim.HasField("dim_value"):
-            return int(dim.dim_value)
-        symbol = str(dim.dim_param) or self._fresh(f"{name}_dim{axis}")
+    def _symbol(self, name: str, axis: int, symbol: str) -> int | str:
+        symbol = symbol or self._fresh(f"{name}_dim{axis}")
         self.symbols.append(symbol)
         value = self.dims.get(symbol)
         return value if isinstance(value, int) else symbol
@@ -442,7 +476,9 @@ class _Builder:
             graph.add_initializer(node.output[0], *unpack(_constant(node)))
             return
         # The core only reports an operator that it does not know: what its attributes are is no matter.
-        read = node.attribute if _is_known(node, self.operators) else ()
+        read = [a for a in node.attribute if a.type != AttributeProto.TYPE_PROTO]  # types are inferred
+        if not _is_known(node, self.operators):
+            read = []
         attributes = {attribute.name: self._attribute(node, attribute) for attribute in read}
         graph.add_node(
             node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes

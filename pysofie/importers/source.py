@@ -14,7 +14,8 @@ from pysofie.importers.limits import MAX_DIM
 if TYPE_CHECKING:
     from pysofie.model import Model
 
-Dims: TypeAlias = Mapping[str, "int | tuple[int, int]"]
+#: By symbol a number or bounds; by the name of a sequence its length, or the shapes of its tensors.
+Dims: TypeAlias = Mapping[str, "int | tuple[int, int] | list[tuple[int | str, ...]]"]
 
 
 class Source:
@@ -29,7 +30,7 @@ class Source:
     name : str, optional
         A wish for the name of the model.
     dims : dict, optional
-        Values and bounds of symbols.
+        Values and bounds of symbols, lengths of sequences.
     outputs : sequence of str, optional
         The outputs wanted, by default all.
 
@@ -103,13 +104,26 @@ class Source:
         return self._model
 
 
-def _checked(dims: Dims) -> dict[str, int | tuple[int, int]]:
-    result: dict[str, int | tuple[int, int]] = {}
-    for symbol, value in dims.items():
-        low, high = value if isinstance(value, (tuple, list)) else (value, value)
-        if not 0 <= int(low) <= int(high) <= MAX_DIM:
-            raise ShapeError(
-                f"dims[{symbol!r}] = {value!r}: a dim is a number from 0 to {MAX_DIM}, or (low, high)"
-            )
-        result[symbol] = (int(low), int(high)) if isinstance(value, (tuple, list)) else int(value)
-    return result
+def _checked(dims: Dims) -> dict[str, Any]:
+    return {name: _checked_shapes(name, value) or _checked_dim(name, value) for name, value in dims.items()}
+
+
+def _checked_shapes(name: str, value: Any) -> list[tuple[int | str, ...]]:
+    """The shapes of a sequence's tensors; empty for what is no list of shapes."""
+    if not isinstance(value, list) or not all(isinstance(shape, (tuple, list)) for shape in value):
+        return []
+    for dim in (dim for shape in value for dim in shape if not isinstance(dim, str)):
+        _checked_dim(name, dim)
+    return [tuple(shape) for shape in value]
+
+
+def _checked_dim(name: str, value: Any) -> int | tuple[int, int]:
+    is_pair = isinstance(value, (tuple, list))
+    low, high = value if is_pair and len(value) == 2 else (value, value)
+    try:
+        low, high = int(low), int(high)
+    except TypeError:
+        low, high = 1, 0
+    if not 0 <= low <= high <= MAX_DIM:
+        raise ShapeError(f"dims[{name!r}] = {value!r}: a dim is a number from 0 to {MAX_DIM}, or (low, high)")
+    return (low, high) if is_pair else low

@@ -23,12 +23,12 @@ from pysofie import backend
 HERE = Path(__file__).parent
 GROUP = 25
 KINDS = ("node", "simple", "pytorch-converted", "pytorch-operator")
-INTEGERS = (TensorProto.INT32, TensorProto.INT64)
 # Absolute tolerances where the expected values themselves are off by more than the case allows: these have
 # 1.9e-7 where the exact result is zero.
 ATOL = {"test_dft_inverse": 2e-7, "test_dft_inverse_opset19": 2e-7}
 # The results of these are random: ONNX promises no values, "even if a seed is specified".
 RANDOM = {"Bernoulli", "RandomUniformLike"}
+DECIDING = (TensorProto.INT32, TensorProto.INT64, TensorProto.BOOL)
 
 
 @dataclass
@@ -64,15 +64,22 @@ class Case:
             for name in self.constants:
                 proto.graph.initializer.append(numpy_helper.from_array(np.asarray(inputs[name]), name))
             try:
-                return pysofie.load(proto, name=self.name)
+                return pysofie.load(proto, name=self.name, dims=self._lengths(inputs))
             except pysofie.UnsupportedError as error:
                 more = self._deciders(str(error), proto)
                 if len(self.data_sets()) > 1 or not more:
                     raise
                 self.constants += more
 
+    @staticmethod
+    def _lengths(inputs: dict[str, Any]) -> dict[str, Any]:
+        """Shapes of the tensors in sequences; optionals that are absent."""
+        lengths: dict[str, Any] = {name: 0 for name, value in inputs.items() if value is None}
+        sequences = {name: value for name, value in inputs.items() if isinstance(value, list)}
+        return lengths | {name: [np.shape(x) for x in value] or 0 for name, value in sequences.items()}
+
     def _deciders(self, message: str, proto: onnx.ModelProto) -> list[str]:
-        """The inputs that a refusal asks to know: those it names, else all integers that may be shapes."""
+        """The inputs that a refusal asks to know: those it names, else all shapes and conditions."""
         if "must be known when code is generated" not in message and "must be a constant" not in message:
             return []
         types = {value.name: value.type.tensor_type for value in proto.graph.input}
@@ -81,7 +88,7 @@ class Case:
             name for name in free if f"'{name}' is computed" in message or f"'{name}' must be" in message
         ]
         integers = [
-            name for name in free if types[name].elem_type in INTEGERS and len(types[name].shape.dim) <= 1
+            name for name in free if types[name].elem_type in DECIDING and len(types[name].shape.dim) <= 1
         ]
         return named or integers
 
@@ -217,11 +224,21 @@ def check(case: Case, session: Any) -> None:
         names = [value.name for value in onnx.ModelProto.FromString(case.content).graph.input]
         outputs = session.run({n: x for n, x in zip(names, inputs, strict=False) if n not in case.constants})
         assert len(outputs) == len(expected)
-        for output, reference in zip(outputs, map(np.asarray, expected), strict=True):
-            assert output.shape == reference.shape
-            assert output.dtype == reference.dtype
-            if case.operators & RANDOM:
-                assert np.isin(output, (0, 1)).all()  # all of these cases draw one or the other
-                continue
-            atol = ATOL.get(case.name, case.atol)
-            np.testing.assert_allclose(output, reference, rtol=case.rtol, atol=atol)
+        for output, reference in zip(outputs, expected, strict=True):
+            _compare(output, reference, case)
+
+
+def _compare(output: Any, reference: Any, case: Case) -> None:
+    """Compare a tensor, a sequence, or an optional that is absent."""
+    if reference is None or isinstance(reference, list):
+        assert type(output) is type(reference)
+        for one, other in zip(output or [], reference or [], strict=True):
+            _compare(one, other, case)
+        return
+    reference = np.asarray(reference)
+    assert output.shape == reference.shape
+    assert output.dtype == reference.dtype
+    if case.operators & RANDOM:
+        assert np.isin(output, (0, 1)).all()  # all of these cases draw one or the other
+        return
+    np.testing.assert_allclose(output, reference, rtol=case.rtol, atol=ATOL.get(case.name, case.atol))

@@ -19,21 +19,50 @@ using Attribute =
     std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>, std::vector<double>,
                  std::vector<std::string>, Constant, std::shared_ptr<Graph>>;
 
-/// A tensor between nodes.
+/// What lies between nodes: a tensor, a sequence of tensors whose number is known when code is generated, or
+/// an optional without its element. An optional with its element is that element.
+enum class ValueKind : std::uint8_t { Tensor, Sequence, Absent };
+
 struct Value {
   std::string name;
   DType type = DType::Float32;
   Shape shape;
-  bool typed = false;     ///< type and shape are known
+  bool typed = false;     ///< kind, and type and shape of the tensors, are known
   std::string refusal;    ///< why its node leaves it out
   Contents contents;      ///< of initializers and of what folds at generation time
   bool measured = false;  ///< its elements are sizes that become symbols when they are computed
+  ValueKind kind = ValueKind::Tensor;
+  std::vector<Value> elements;  ///< of a sequence; all tensors
+
+  /// True when generated code need not compute it.
+  bool known() const;
 };
 
 /// Thrown by a rule that needs to know sizes in a value that comes from data.
 struct Undecided {
   int value;
 };
+
+/// The tensors of a value, in a program.
+struct Item {
+  ValueKind kind = ValueKind::Tensor;
+  std::vector<Tensor> tensors;
+
+  Item() = default;
+  Item(const Tensor& tensor) : tensors{tensor} {}  // NOLINT: a tensor is an item
+  static Item sequence(std::vector<Tensor> tensors) { return {ValueKind::Sequence, std::move(tensors)}; }
+  static Item absent() { return {ValueKind::Absent, {}}; }
+
+ private:
+  Item(ValueKind kind, std::vector<Tensor> tensors) : kind(kind), tensors(std::move(tensors)) {}
+};
+
+/// Calls f on the tensors of a value: on itself, or on its elements.
+template <class ValueType, class F>
+void forEachTensor(ValueType& value, F&& f) {
+  if (value.kind == ValueKind::Tensor) f(value);
+  for (auto& element : value.elements) f(element);
+}
 
 /// An operator applied to values.
 struct Node {
@@ -54,6 +83,10 @@ class Graph {
       : name_(std::move(name)), opsets_(std::move(opsets)), isSubgraph_(isSubgraph) {}
 
   void addInput(const std::string& name, DType type, const Shape& shape);
+  /// A sequence of as many tensors as there are shapes.
+  void addSequenceInput(const std::string& name, DType type, const std::vector<Shape>& shapes);
+  /// An optional without its element.
+  void addAbsentInput(const std::string& name);
   void addInitializer(const std::string& name, Constant constant);
   /// Nodes come in topological order. \throws InvalidModelError for an unknown input or a name defined twice.
   void addNode(const std::string& op, const std::string& domain, const std::string& name,
@@ -122,6 +155,8 @@ class Graph {
   const Node* producer(int id) const;
 };
 
+/// What an element of a sequence is called: "x[0]".
+std::string elementName(const std::string& sequence, std::size_t position);
 /// One line about a node: name, operator, opset, input shapes.
 std::string describe(const Graph& graph, const Node& node);
 std::string text(const Graph& graph);

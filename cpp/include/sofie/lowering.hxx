@@ -12,9 +12,8 @@ namespace sofie {
 Program lower(const Graph& graph);
 
 /// Writes the kernels of a subgraph into a program.
-/// \param captured  gives the tensor of a captured value
+/// \param captured  gives the tensors of a captured value
 /// \return the subgraph's outputs
-std::vector<Tensor> lowerInto(Program& program, const Graph& graph,
-                              const std::function<Tensor(int)>& captured);
+std::vector<Item> lowerInto(Program& program, const Graph& graph, const std::function<Item(int)>& captured);
 
 }  // namespace sofie

@@ -16,7 +16,7 @@ namespace sofie {
 /// outputs' views), folded constants (its kernels are interpreted) and code.
 class Operator : public Builder {
  public:
-  using Source = std::function<Tensor(int value)>;
+  using Source = std::function<Item(int value)>;
 
   Operator(const Graph& graph, const Node& node, Program& program, Source source);
 
@@ -25,8 +25,12 @@ class Operator : public Builder {
 
   std::size_t inputCount() const { return node_.inputs.size(); }
   bool has(std::size_t i) const { return i < node_.inputs.size() && node_.inputs[i] >= 0; }
-  /// \throws InvalidModelError when the input is absent.
+  /// \throws InvalidModelError when the input is absent or no tensor.
   Tensor input(std::size_t i);
+  /// An input that may be a sequence or an optional. \throws InvalidModelError when it is left out.
+  Item item(std::size_t i);
+  /// The tensors of a sequence. \throws InvalidModelError when the input is something else.
+  std::vector<Tensor> sequence(std::size_t i);
   std::optional<Tensor> optionalInput(std::size_t i);
   /// The integer elements of an input, as dims. \throws UnsupportedError when they are not known at
   /// generation time.
@@ -59,7 +63,7 @@ class Operator : public Builder {
   std::size_t axis(std::int64_t axis, std::size_t rank) const;
 
   /// Writes the kernels of a subgraph in place, and returns its outputs.
-  std::vector<Tensor> subgraph(const std::string& name);
+  std::vector<Item> subgraph(const std::string& name);
 
   /// The name of a local symbol of this node: `what` and the node's first output.
   std::string localName(const std::string& what) const;
@@ -74,11 +78,11 @@ class Operator : public Builder {
   Dim draw(Draw::Kind kind);
   /// The model's name of an output. \throws InvalidModelError when it is left out
   const std::string& outputName(std::size_t i) const;
-  void output(std::size_t i, const Tensor& tensor);
+  void output(std::size_t i, const Item& item);
   /// Leaves an output out: the model is supported if nothing reads it.
   void refuseOutput(std::size_t i, const std::string& why);
   bool wants(std::size_t i) const { return i < node_.outputs.size() && node_.outputs[i] >= 0; }
-  const std::vector<std::optional<Tensor>>& outputs() const { return outputs_; }
+  const std::vector<std::optional<Item>>& outputs() const { return outputs_; }
   /// Why outputs were left out, by output; may be shorter than their list.
   const std::vector<std::string>& refusals() const { return refusals_; }
 
@@ -91,7 +95,7 @@ class Operator : public Builder {
   const Graph& graph_;
   const Node& node_;
   Source source_;
-  std::vector<std::optional<Tensor>> outputs_;
+  std::vector<std::optional<Item>> outputs_;
   std::vector<std::string> refusals_;
 
   const Value& valueOf(std::size_t i) const;

@@ -114,6 +114,14 @@ struct Requirement {
   std::string what;  ///< names the sizes, for the message
 };
 
+/// An input or output of the model: a tensor, a sequence of `count` tensors, or an optional without its
+/// element.
+struct Port {
+  std::string name;
+  std::optional<int> count;
+  bool absent = false;
+};
+
 /// A symbol that gets its value while the model runs: a size that the data decide, the counter of a loop.
 struct LocalSymbol {
   std::string name;
@@ -143,9 +151,10 @@ struct Program {
   std::string name;
   std::vector<Buffer> buffers;
   std::vector<Kernel> kernels;
-  std::vector<int> inputs;           ///< buffers, in the model's order
-  std::vector<int> outputs;          ///< buffers, in the model's order
-  std::vector<std::string> symbols;  ///< of the inputs' shapes
+  std::vector<int> inputs;                    ///< buffers, in the model's order
+  std::vector<int> outputs;                   ///< buffers, in the model's order
+  std::vector<Port> inputPorts, outputPorts;  ///< which of them belong together
+  std::vector<std::string> symbols;           ///< of the inputs' shapes
   std::vector<LocalSymbol> locals;
   std::vector<Room> rooms;
   std::vector<Draw> draws;

@@ -24,6 +24,21 @@ std::string jsonTensors(const Program& program, const std::vector<int>& buffers)
   return result + "]";
 }
 
+/// What the model's inputs (or outputs) are, where not all of them are tensors: [["x", 3], ["mask", null]]
+/// for a sequence of three and an optional that is absent, and "y" for a tensor.
+std::string jsonPorts(const char* key, const std::vector<Port>& ports) {
+  std::string list;
+  bool plain = true;
+  for (const Port& port : ports) {
+    const bool tensor = !port.count && !port.absent;
+    const std::string count = port.count ? std::to_string(*port.count) : "null";
+    list += (list.empty() ? "" : ", ") +
+            (tensor ? jsonString(port.name) : "[" + jsonString(port.name) + ", " + count + "]");
+    plain = plain && tensor;
+  }
+  return plain ? "" : ", \"" + std::string(key) + "\": [" + list + "]";
+}
+
 std::string descriptionJson(const Model& model) {
   std::string symbols;
   for (const std::string& symbol : model.program.symbols)
@@ -35,8 +50,10 @@ std::string descriptionJson(const Model& model) {
   return "{\"name\": " + jsonString(model.program.name) + ", \"target\": \"" + model.target +
          "\", \"inputs\": " + jsonTensors(model.program, model.program.inputs) +
          ", \"outputs\": " + jsonTensors(model.program, model.program.outputs) + ", \"symbols\": [" +
-         symbols + "], \"measured\": [" + measured +
-         "], \"weights\": " + (model.isInline() ? "\"inline\"" : "\"file\"") + "}";
+         symbols + "], \"measured\": [" + measured + "]" +
+         jsonPorts("input_values", model.program.inputPorts) +
+         jsonPorts("output_values", model.program.outputPorts) +
+         ", \"weights\": " + (model.isInline() ? "\"inline\"" : "\"file\"") + "}";
 }
 
 /// Statements that write an output's shape: the largest, or that of the last run.

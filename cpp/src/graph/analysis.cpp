@@ -41,12 +41,22 @@ void Graph::analyse(const Node& node) {
   Program scratch;
   std::vector<Contents> known;
   const auto source = [&](int id) {
-    const Value& value = values_[static_cast<std::size_t>(id)];
-    const int buffer =
-        scratch.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
-    known.resize(static_cast<std::size_t>(buffer) + 1);
-    known.back() = value.contents;
-    return scratch.tensor(buffer);
+    Item item;
+    item.kind = values_[static_cast<std::size_t>(id)].kind;
+    forEachTensor(values_[static_cast<std::size_t>(id)], [&](const Value& value) {
+      const int buffer =
+          scratch.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
+      known.resize(static_cast<std::size_t>(buffer) + 1);
+      known.back() = value.contents;
+      item.tensors.push_back(scratch.tensor(buffer));
+    });
+    return item;
+  };
+  const auto infer = [&](Value& value, const Tensor& tensor) {
+    value.type = tensor.type;
+    value.shape = tensor.shape();
+    value.typed = true;
+    if (worthFolding(*this, node, tensor)) value.contents = interpret(scratch, known, tensor);
   };
   Operator application(*this, node, scratch, source);
   findOperator(node.domain, node.op, opset(node.domain))(application);
@@ -62,11 +72,14 @@ void Graph::analyse(const Node& node) {
       throw UnsupportedError(describe(*this, node) + ": its output " + std::to_string(i) +
                              " is not supported");
     Value& value = values_[static_cast<std::size_t>(node.outputs[i])];
-    value.type = output->type;
-    value.shape = output->shape();
+    value.kind = output->kind;
     value.typed = true;
-    if (worthFolding(*this, node, *output)) value.contents = interpret(scratch, known, *output);
-    if (value.measured && !value.contents.known()) setMeasured(node.outputs[i]);
+    value.elements.resize(output->kind == ValueKind::Sequence ? output->tensors.size() : 0);
+    for (std::size_t k = 0; k < value.elements.size(); ++k)
+      value.elements[k].name = elementName(value.name, k);
+    std::size_t k = 0;
+    forEachTensor(value, [&](Value& tensor) { infer(tensor, output->tensors[k++]); });
+    if (value.measured && !value.known()) setMeasured(node.outputs[i]);
   }
 }
 

@@ -1,14 +1,22 @@
 #include "sofie/graph.hxx"
 
+#include <algorithm>
+
 #include "sofie/error.hxx"
 
 namespace sofie {
+
+bool Value::known() const {
+  if (kind == ValueKind::Tensor) return contents.known();
+  return std::all_of(elements.begin(), elements.end(), [](const Value& element) { return element.known(); });
+}
 
 int Graph::define(const std::string& name) {
   const int id = static_cast<int>(values_.size());
   if (!names_.emplace(name, id).second)
     throw InvalidModelError("the name '" + name + "' is defined more than once in the graph");
-  values_.push_back({name, DType::Float32, {}, false, "", {}});
+  values_.emplace_back();
+  values_.back().name = name;
   return id;
 }
 
@@ -32,13 +40,7 @@ int Graph::idOf(const std::string& name) const {
   return found->second;
 }
 
-void Graph::bindCapture(int id, const Value& outer) {
-  Value& value = values_[static_cast<std::size_t>(id)];
-  value.type = outer.type;
-  value.shape = outer.shape;
-  value.typed = outer.typed;
-  value.contents = outer.contents;
-}
+void Graph::bindCapture(int id, const Value& outer) { values_[static_cast<std::size_t>(id)] = outer; }
 
 void Graph::addInput(const std::string& name, DType type, const Shape& shape) {
   const int id = define(name);
@@ -50,6 +52,27 @@ void Graph::addInput(const std::string& name, DType type, const Shape& shape) {
   std::vector<std::string> symbols;
   for (const Dim& dim : shape) dim.collectSymbols(symbols);
   inputSymbols_.insert(symbols.begin(), symbols.end());
+}
+
+void Graph::addSequenceInput(const std::string& name, DType type, const std::vector<Shape>& shapes) {
+  inputs_.push_back(define(name));
+  Value& value = values_.back();
+  value.typed = true;
+  value.kind = ValueKind::Sequence;
+  for (const Shape& shape : shapes) {
+    Value element;
+    element.name = elementName(name, value.elements.size());
+    element.type = type;
+    element.shape = shape;
+    element.typed = true;
+    value.elements.push_back(element);
+  }
+}
+
+void Graph::addAbsentInput(const std::string& name) {
+  inputs_.push_back(define(name));
+  values_.back().typed = true;
+  values_.back().kind = ValueKind::Absent;
 }
 
 void Graph::addInitializer(const std::string& name, Constant constant) {
@@ -102,11 +125,18 @@ namespace {
 
 std::string describe(const Value& value) {
   std::string result = "'" + value.name + "'";
-  if (value.typed) result += " " + std::string(dtypeName(value.type)) + text(value.shape);
-  return result;
+  if (!value.typed) return result;
+  if (value.kind == ValueKind::Absent) return result + " absent";
+  if (value.kind == ValueKind::Sequence)
+    return result + " sequence of " + std::to_string(value.elements.size());
+  return result + " " + std::string(dtypeName(value.type)) + text(value.shape);
 }
 
 }  // namespace
+
+std::string elementName(const std::string& sequence, std::size_t position) {
+  return sequence + "[" + std::to_string(position) + "]";
+}
 
 std::string describe(const Graph& graph, const Node& node) {
   std::string result = "node '" + node.name + "': " + (node.domain.empty() ? "" : node.domain + ".") +

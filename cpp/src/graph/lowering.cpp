@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sofie/error.hxx"
 #include "sofie/operator.hxx"
 
 namespace sofie {
@@ -11,9 +12,9 @@ namespace {
 class Lowering {
  public:
   Lowering(Program& program, const Graph& graph)
-      : program_(program), graph_(graph), builder_(program), tensors_(graph.values().size()) {}
+      : program_(program), graph_(graph), builder_(program), items_(graph.values().size()) {}
 
-  void bind(int value, const Tensor& tensor) { tensors_[static_cast<std::size_t>(value)] = tensor; }
+  void bind(int value, const Item& item) { items_[static_cast<std::size_t>(value)] = item; }
 
   void run() {
     for (const auto* list : {&graph_.inputs(), &graph_.captures()})
@@ -23,18 +24,14 @@ class Lowering {
       if (needed[i]) apply(graph_.nodes()[i]);
   }
 
-  /// The tensor of a value; what is known at generation time is written on first use.
-  Tensor tensor(int id) {
-    auto& entry = tensors_[static_cast<std::size_t>(id)];
+  /// The tensors of a value; what is known at generation time is written on first use.
+  Item item(int id) {
+    auto& entry = items_[static_cast<std::size_t>(id)];
     if (entry) return *entry;
     const Value& value = graph_.value(id);
-    if (value.contents.constant) {
-      entry = builder_.constant(*value.contents.constant);
-    } else {
-      builder_.setOrigin("shape value " + value.name);
-      entry = builder_.cast(builder_.reshape(builder_.dims(value.contents.dims.value()), value.shape),
-                            value.type);
-    }
+    entry = Item();
+    entry->kind = value.kind;
+    forEachTensor(value, [&](const Value& tensor) { entry->tensors.push_back(write(tensor)); });
     return *entry;
   }
 
@@ -42,7 +39,15 @@ class Lowering {
   Program& program_;
   const Graph& graph_;
   Builder builder_;
-  std::vector<std::optional<Tensor>> tensors_;
+  std::vector<std::optional<Item>> items_;
+
+  /// A tensor that is known at generation time.
+  Tensor write(const Value& value) {
+    if (value.contents.constant) return builder_.constant(*value.contents.constant);
+    builder_.setOrigin("shape value " + value.name);
+    return builder_.cast(builder_.reshape(builder_.dims(value.contents.dims.value()), value.shape),
+                         value.type);
+  }
 
   std::vector<bool> neededNodes() const {
     std::vector<bool> wanted(graph_.values().size()), needed(graph_.nodes().size());
@@ -52,8 +57,8 @@ class Lowering {
       for (const int output : node.outputs)
         needed[i] =
             needed[i] ||
-            (output >= 0 && (graph_.value(output).measured || (wanted[static_cast<std::size_t>(output)] &&
-                                                               !graph_.value(output).contents.known())));
+            (output >= 0 && (graph_.value(output).measured ||
+                             (wanted[static_cast<std::size_t>(output)] && !graph_.value(output).known())));
       if (!needed[i]) continue;
       for (const int input : node.inputs)
         if (input >= 0) wanted[static_cast<std::size_t>(input)] = true;
@@ -63,11 +68,11 @@ class Lowering {
   }
 
   void apply(const Node& node) {
-    Operator application(graph_, node, program_, [this](int id) { return tensor(id); });
+    Operator application(graph_, node, program_, [this](int id) { return item(id); });
     findOperator(node.domain, node.op, graph_.opset(node.domain))(application);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
       if (node.outputs[i] >= 0) {
-        tensors_[static_cast<std::size_t>(node.outputs[i])] = application.outputs()[i];
+        items_[static_cast<std::size_t>(node.outputs[i])] = application.outputs()[i];
         measure(node.outputs[i]);
       }
   }
@@ -76,7 +81,8 @@ class Lowering {
   void measure(int id) {
     const Value& value = graph_.value(id);
     if (!value.measured) return;
-    const Tensor elements = builder_.reshape(builder_.cast(tensor(id), DType::Int64), {product(value.shape)});
+    const Tensor elements =
+        builder_.reshape(builder_.cast(item(id).tensors[0], DType::Int64), {product(value.shape)});
     const auto symbols = graph_.measuredElements(program_, value);
     for (std::size_t i = 0; i < symbols.size(); ++i)
       builder_.write(
@@ -85,14 +91,25 @@ class Lowering {
   }
 };
 
+Port portOf(const Value& value) {
+  const auto count = static_cast<int>(value.elements.size());
+  return {value.name, value.kind == ValueKind::Sequence ? std::optional<int>(count) : std::nullopt,
+          value.kind == ValueKind::Absent};
+}
+
 void bindInputs(Program& program, const Graph& graph, Lowering& lowering) {
   for (const int input : graph.inputs()) {
-    const Value& value = graph.value(input);
-    const int buffer =
-        program.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
-    program.inputs.push_back(buffer);
-    lowering.bind(input, program.tensor(buffer));
-    for (const Dim& dim : value.shape) dim.collectSymbols(program.symbols);
+    Item item;
+    item.kind = graph.value(input).kind;
+    forEachTensor(graph.value(input), [&](const Value& value) {
+      const int buffer =
+          program.addBuffer({BufferKind::Input, value.type, value.shape, value.name, std::nullopt});
+      program.inputs.push_back(buffer);
+      item.tensors.push_back(program.tensor(buffer));
+      for (const Dim& dim : value.shape) dim.collectSymbols(program.symbols);
+    });
+    program.inputPorts.push_back(portOf(graph.value(input)));
+    lowering.bind(input, item);
   }
 }
 
@@ -121,17 +138,24 @@ Program lower(const Graph& graph) {
   Lowering lowering(program, graph);
   bindInputs(program, graph, lowering);
   lowering.run();
-  for (const int output : graph.outputs()) bindOutput(program, graph.value(output), lowering.tensor(output));
+  for (const int output : graph.outputs()) {
+    const Value& value = graph.value(output);
+    const Item item = lowering.item(output);
+    std::size_t i = 0;
+    forEachTensor(value, [&](const Value& tensor) { bindOutput(program, tensor, item.tensors[i++]); });
+    program.outputPorts.push_back(portOf(value));
+  }
+  if (program.outputs.empty())
+    throw UnsupportedError("the outputs of the model are empty sequences or optionals: nothing to compute");
   return program;
 }
 
-std::vector<Tensor> lowerInto(Program& program, const Graph& graph,
-                              const std::function<Tensor(int)>& captured) {
+std::vector<Item> lowerInto(Program& program, const Graph& graph, const std::function<Item(int)>& captured) {
   Lowering lowering(program, graph);
   for (const int capture : graph.captures()) lowering.bind(capture, captured(capture));
   lowering.run();
-  std::vector<Tensor> outputs;
-  for (const int output : graph.outputs()) outputs.push_back(lowering.tensor(output));
+  std::vector<Item> outputs;
+  for (const int output : graph.outputs()) outputs.push_back(lowering.item(output));
   return outputs;
 }
 

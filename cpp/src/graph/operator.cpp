@@ -25,8 +25,21 @@ const Value& Operator::valueOf(std::size_t i) const {
 }
 
 Tensor Operator::input(std::size_t i) {
+  const Item value = item(i);
+  if (value.kind != ValueKind::Tensor)
+    invalid("input " + std::to_string(i) + " must be a tensor, not a sequence or an empty optional");
+  return value.tensors[0];
+}
+
+Item Operator::item(std::size_t i) {
   valueOf(i);
   return source_(node_.inputs[i]);
+}
+
+std::vector<Tensor> Operator::sequence(std::size_t i) {
+  const Item value = item(i);
+  if (value.kind != ValueKind::Sequence) invalid("input " + std::to_string(i) + " must be a sequence");
+  return value.tensors;
 }
 
 std::optional<Tensor> Operator::optionalInput(std::size_t i) {
@@ -117,7 +130,7 @@ std::vector<std::size_t> Operator::axes(const std::string& name, std::size_t i, 
   return result;
 }
 
-std::vector<Tensor> Operator::subgraph(const std::string& name) {
+std::vector<Item> Operator::subgraph(const std::string& name) {
   Graph inner = *attribute<std::shared_ptr<Graph>>(name);
   inner.takeSymbols(graph_);
   for (const int capture : inner.captures())
@@ -159,8 +172,8 @@ Dim Operator::measure(const std::string& what, const Tensor& value, const std::o
   return size;
 }
 
-void Operator::output(std::size_t i, const Tensor& tensor) {
-  if (wants(i)) outputs_[i] = tensor;
+void Operator::output(std::size_t i, const Item& item) {
+  if (wants(i)) outputs_[i] = item;
 }
 
 void Operator::refuseOutput(std::size_t i, const std::string& why) {

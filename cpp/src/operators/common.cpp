@@ -1,5 +1,7 @@
 #include "common.hxx"
 
+#include <numeric>
+
 namespace sofie {
 
 DType onnxType(const Operator& op, std::int64_t code) {
@@ -78,6 +80,19 @@ Expr scalarOf(Operator& op, std::size_t i) {
 
 void requireElements(Operator& op, const Dim& size, const Shape& indices) {
   op.atLeast(size, min(1, product(indices)), "the size of an axis that is indexed");
+}
+
+std::vector<Tensor> split(Operator& op, const Tensor& x, const std::vector<Dim>& sizes, std::size_t axis) {
+  op.agree(std::accumulate(sizes.begin(), sizes.end(), Dim(0)), x.dim(axis),
+           "the sum of the parts and the size of axis " + std::to_string(axis));
+  std::vector<Tensor> parts;
+  Dim offset = 0;
+  for (const Dim& size : sizes) {
+    op.atLeast(size, 0, "the size of a part");
+    parts.push_back(op.slice(x, axis, offset, size));
+    offset = offset + size;
+  }
+  return parts;
 }
 
 Dim fromStart(const Dim& position, const Dim& size) {

@@ -25,6 +25,9 @@ Expr literal(const Operator& op, const Constant& constant);
 /// States that an axis has elements if there are indices into it: of an empty one even a checked index is
 /// outside.
 void requireElements(Operator& op, const Dim& size, const Shape& indices);
+/// Views of the parts of those sizes along an axis, which must make it up.
+std::vector<Tensor> split(Operator& op, const Tensor& x, const std::vector<Dim>& sizes, std::size_t axis);
+
 /// A position in an axis of that size; a negative one counts from the end.
 Dim fromStart(const Dim& position, const Dim& size);
 

@@ -51,19 +51,12 @@ void concat_1(Operator& op) {
   op.output(0, concatenate(op, parts, op.axis(op.integer("axis", 1), parts[0].rank())));
 }
 
-void split(Operator& op, const std::vector<Dim>& sizes, std::size_t axis) {
-  const Tensor x = op.input(0);
+void splitOutputs(Operator& op, const std::vector<Dim>& sizes, std::size_t axis) {
   if (sizes.size() != op.node().outputs.size())
     throw ShapeError("it has " + std::to_string(op.node().outputs.size()) + " outputs, but splits into " +
                      std::to_string(sizes.size()) + " parts");
-  op.agree(std::accumulate(sizes.begin(), sizes.end(), Dim(0)), x.dim(axis),
-           "the sum of the parts and the size of axis " + std::to_string(axis));
-  Dim offset = 0;
-  for (std::size_t i = 0; i < sizes.size(); ++i) {
-    op.atLeast(sizes[i], 0, "the size of a part");
-    op.output(i, op.slice(x, axis, offset, sizes[i]));
-    offset = offset + sizes[i];
-  }
+  const auto parts = split(op, op.input(0), sizes, axis);
+  for (std::size_t i = 0; i < parts.size(); ++i) op.output(i, parts[i]);
 }
 
 std::vector<Dim> equalParts(const Dim& size, std::size_t count) {
@@ -86,15 +79,15 @@ void split_1(Operator& op) {
   const Tensor x = op.input(0);
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
   const auto given = op.integers("split");
-  if (op.hasAttribute("split")) return split(op, {given.begin(), given.end()}, axis);
-  split(op, op.has(1) ? op.sizesOf(1) : equalParts(x.dim(axis), op.node().outputs.size()), axis);
+  if (op.hasAttribute("split")) return splitOutputs(op, {given.begin(), given.end()}, axis);
+  splitOutputs(op, op.has(1) ? op.sizesOf(1) : equalParts(x.dim(axis), op.node().outputs.size()), axis);
 }
 
 void split_18(Operator& op) {
   const Tensor x = op.input(0);
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
-  if (op.has(1)) return split(op, op.sizesOf(1), axis);
-  split(op, unevenParts(x.dim(axis), op.node().outputs.size()), axis);
+  if (op.has(1)) return splitOutputs(op, op.sizesOf(1), axis);
+  splitOutputs(op, unevenParts(x.dim(axis), op.node().outputs.size()), axis);
 }
 
 // --- Slice -------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@
 namespace sofie {
 namespace {
 
-void identity_1(Operator& op) { op.output(0, op.input(0)); }
+void identity_1(Operator& op) { op.output(0, op.item(0)); }
 
 // --- the shape as values -----------------------------------------------------------------------------------
 
