@@ -181,6 +181,8 @@ void register_graph(nb::module_& m) {
             self.addSequenceInput(name, sofie::parseDType(dtype), elements);
           },
           "name"_a, "dtype"_a, "shapes"_a)
+      .def("add_parameter", &Graph::addParameter, "name"_a,
+           "An input of a subgraph, whose type comes from outside.")
       .def("add_absent_input", &Graph::addAbsentInput, "name"_a, "An optional that will not be given.")
       .def(
           "set_bounds",

@@ -298,7 +298,7 @@ def _part(proto: ModelProto, outputs: Sequence[str]) -> ModelProto:
 def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:
     """Replace operators that the core lacks by the simpler ones that ONNX defines them with."""
     while True:
-        unknown = {(_domain(n), n.op_type) for n in proto.graph.node if not _is_known(n, operators)}
+        unknown = _unknown(proto, operators)
         if not unknown:
             return proto
         try:
@@ -307,9 +307,15 @@ def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:
         except (RuntimeError, onnx.checker.ValidationError):
             # ONNX cannot write out all of its definitions; the core then reports the operators themselves.
             return proto
-        if {(_domain(n), n.op_type) for n in written.graph.node if not _is_known(n, operators)} == unknown:
+        if _unknown(written, operators) == unknown:
             return proto
         proto = written
+
+
+def _unknown(proto: ModelProto, operators: Operators) -> set[tuple[str, str]]:
+    """The operators, subgraphs included, that the core lacks."""
+    nodes = [node for graph in (proto.graph, *_graphs(proto.graph.node)) for node in graph.node]
+    return {(_domain(node), node.op_type) for node in nodes if not _is_known(node, operators)}
 
 
 def _inlined(proto: ModelProto, names: list[tuple[str, str]]) -> ModelProto:
@@ -357,6 +363,9 @@ class _Builder:
         inputs = [value for value in source.input if value.name not in set(names)]
         self._refuse_duplicates([*names, *(value.name for value in inputs)])
         for value in inputs:
+            if is_subgraph:
+                graph.add_parameter(value.name)
+                continue
             with self._collect():
                 self._input(graph, value.name, value.type)
         for tensor in constants:

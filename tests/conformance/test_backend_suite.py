@@ -18,8 +18,10 @@ def parameters(*, refused: bool) -> list:
 
 @pytest.mark.parametrize("name", parameters(refused=False))
 def test_right(name, record_property):
+    case, session = suite.cases()[name], suite.prepared(name)
     record_property("conformance", "right")
-    suite.check(suite.cases()[name], suite.prepared(name))
+    record_property("constants", case.constants)
+    suite.check(case, session)
 
 
 @pytest.mark.parametrize("name", parameters(refused=True))

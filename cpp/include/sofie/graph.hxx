@@ -24,6 +24,10 @@ using Attribute =
 enum class ValueKind : std::uint8_t { Tensor, Sequence, Absent };
 
 struct Value {
+  Value() = default;
+  /// A tensor of which only type and shape are known.
+  Value(DType type, Shape shape) : type(type), shape(std::move(shape)), typed(true) {}
+
   std::string name;
   DType type = DType::Float32;
   Shape shape;
@@ -87,6 +91,8 @@ class Graph {
   void addSequenceInput(const std::string& name, DType type, const std::vector<Shape>& shapes);
   /// An optional without its element.
   void addAbsentInput(const std::string& name);
+  /// An input of a subgraph, whose type comes from outside.
+  void addParameter(const std::string& name);
   void addInitializer(const std::string& name, Constant constant);
   /// Nodes come in topological order. \throws InvalidModelError for an unknown input or a name defined twice.
   void addNode(const std::string& op, const std::string& domain, const std::string& name,
@@ -100,8 +106,13 @@ class Graph {
   Dim symbol(const std::string& name) const;
   /// True when a symbol of that name stands in the shape of an input, here or in the graphs around.
   bool isInputSymbol(const std::string& name) const;
-  /// Takes over bounds and symbols of the graph around this one.
-  void takeSymbols(const Graph& outer);
+  /// Makes this graph the body of a node of another one: takes over its bounds and symbols, and the numbers
+  /// of the iterations it is part of. A loop adds the number of its own.
+  void enter(const Graph& outer, const std::optional<Dim>& iteration);
+  /// The numbers of the iterations, of loops around, that the graph is part of.
+  const std::vector<Dim>& iterations() const { return iterations_; }
+  /// The name of a local symbol, unlike that of any other: `name`, changed if need be.
+  std::string localName(const std::string& name) const;
   /// The local symbol of that name, within its bound and the user's, if there are any.
   Dim measuredSymbol(Program& program, const std::string& name, const std::optional<Dim>& most) const;
   /// True when what a value is put together from can be measured.
@@ -122,8 +133,8 @@ class Graph {
   int opset(const std::string& domain) const;
   /// The values that a subgraph takes from the graph around it.
   const std::vector<int>& captures() const { return captures_; }
-  /// Gives a captured value the type, shape and contents that it has outside.
-  void bindCapture(int id, const Value& outer);
+  /// Gives a captured value or a parameter the type, shape and contents that it has outside.
+  void bind(int id, const Value& outer);
   /// The value of that name. \throws InvalidModelError when there is none.
   int idOf(const std::string& name) const;
 
@@ -143,8 +154,11 @@ class Graph {
   std::vector<int> inputs_, outputs_;
   std::unordered_map<std::string, int> names_;
   std::vector<int> captures_;
+  std::vector<Dim> iterations_;
   bool isSubgraph_;
 
+  /// A name that no symbol of an input has: by it the user knows a local symbol, in every iteration.
+  std::string userName(std::string name) const;
   int define(const std::string& name);
   int find(const std::string& name, const std::string& reader);
   void analyse(const Node& node);

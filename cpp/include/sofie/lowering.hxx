@@ -12,8 +12,10 @@ namespace sofie {
 Program lower(const Graph& graph);
 
 /// Writes the kernels of a subgraph into a program.
+/// \param arguments  the tensors of its inputs
 /// \param captured  gives the tensors of a captured value
 /// \return the subgraph's outputs
-std::vector<Item> lowerInto(Program& program, const Graph& graph, const std::function<Item(int)>& captured);
+std::vector<Item> lowerInto(Program& program, const Graph& graph, const std::vector<Item>& arguments,
+                            const std::function<Item(int)>& captured);
 
 }  // namespace sofie

@@ -44,6 +44,10 @@ class Operator : public Builder {
   bool isKnown(std::size_t i) const { return contentsOf(i).known(); }
   /// What is known of an input's elements when code is generated.
   const Contents& contentsOf(std::size_t i) const { return valueOf(i).contents; }
+  /// What is known of an input when code is generated. \throws InvalidModelError when it is left out.
+  const Value& valueOf(std::size_t i) const;
+  /// What is known of the values that the node's subgraphs take from the graph.
+  std::vector<Value> captures() const;
   /// The elements of a constant input. \throws UnsupportedError when it is not constant.
   const Constant& constantOf(std::size_t i) const;
 
@@ -62,11 +66,17 @@ class Operator : public Builder {
   /// A single axis, normalised. \throws ShapeError when outside [-rank, rank).
   std::size_t axis(std::int64_t axis, std::size_t rank) const;
 
+  /// A subgraph, analysed for its arguments: one for each of its inputs.
+  /// \param iteration  the number of the iteration, if it is the body of a loop
+  Graph subgraph(const std::string& name, const std::vector<Value>& arguments = {},
+                 const std::optional<Dim>& iteration = std::nullopt) const;
   /// Writes the kernels of a subgraph in place, and returns its outputs.
-  std::vector<Item> subgraph(const std::string& name);
+  std::vector<Item> writeSubgraph(const Graph& subgraph, const std::vector<Item>& arguments = {});
+  /// The numbers of the iterations, of loops around, that the node is part of.
+  const std::vector<Dim>& iterations() const { return graph_.iterations(); }
 
   /// The name of a local symbol of this node: `what` and the node's first output.
-  std::string localName(const std::string& what) const;
+  std::string localName(const std::string& what) const { return graph_.localName(wish(what)); }
   /// A symbol for a size that the data decide, at most `most`, if there is such a bound. It is named by
   /// `what` and the node's first output, and waits for a Measure; what can only be 0 is that.
   Dim undecidedSize(const std::string& what, const std::optional<Dim>& most);
@@ -98,7 +108,8 @@ class Operator : public Builder {
   std::vector<std::optional<Item>> outputs_;
   std::vector<std::string> refusals_;
 
-  const Value& valueOf(std::size_t i) const;
+  /// What the user knows a local symbol of this node as.
+  std::string wish(const std::string& what) const;
 };
 
 using OperatorRule = void (*)(Operator&);

@@ -40,7 +40,12 @@ int Graph::idOf(const std::string& name) const {
   return found->second;
 }
 
-void Graph::bindCapture(int id, const Value& outer) { values_[static_cast<std::size_t>(id)] = outer; }
+void Graph::bind(int id, const Value& outer) {
+  Value& value = values_[static_cast<std::size_t>(id)];
+  const std::string name = value.name;
+  value = outer;
+  value.name = name;
+}
 
 void Graph::addInput(const std::string& name, DType type, const Shape& shape) {
   const int id = define(name);
@@ -74,6 +79,8 @@ void Graph::addAbsentInput(const std::string& name) {
   values_.back().typed = true;
   values_.back().kind = ValueKind::Absent;
 }
+
+void Graph::addParameter(const std::string& name) { inputs_.push_back(define(name)); }
 
 void Graph::addInitializer(const std::string& name, Constant constant) {
   define(name);
@@ -109,9 +116,23 @@ Dim Graph::symbol(const std::string& name) const { return Dim::symbol(name, boun
 
 bool Graph::isInputSymbol(const std::string& name) const { return inputSymbols_.count(name) != 0; }
 
-void Graph::takeSymbols(const Graph& outer) {
+void Graph::enter(const Graph& outer, const std::optional<Dim>& iteration) {
   bounds_ = outer.bounds_;
   inputSymbols_ = outer.inputSymbols_;
+  iterations_ = outer.iterations_;
+  if (iteration) iterations_.push_back(*iteration);
+}
+
+std::string Graph::userName(std::string name) const {
+  while (isInputSymbol(name)) name += "_";
+  return name;
+}
+
+std::string Graph::localName(const std::string& name) const {
+  std::string result = userName(name);
+  for (const Dim& iteration : iterations_)
+    if (const auto number = iteration.value()) result += "@" + std::to_string(*number);
+  return userName(result);
 }
 
 int Graph::opset(const std::string& domain) const {

@@ -68,6 +68,8 @@ class Lowering {
   }
 
   void apply(const Node& node) {
+    // What is known at generation time must be written before kernels that may not run, or run again.
+    for (const int capture : node.captures) item(capture);
     Operator application(graph_, node, program_, [this](int id) { return item(id); });
     findOperator(node.domain, node.op, graph_.opset(node.domain))(application);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
@@ -150,8 +152,10 @@ Program lower(const Graph& graph) {
   return program;
 }
 
-std::vector<Item> lowerInto(Program& program, const Graph& graph, const std::function<Item(int)>& captured) {
+std::vector<Item> lowerInto(Program& program, const Graph& graph, const std::vector<Item>& arguments,
+                            const std::function<Item(int)>& captured) {
   Lowering lowering(program, graph);
+  for (std::size_t i = 0; i < arguments.size(); ++i) lowering.bind(graph.inputs()[i], arguments[i]);
   for (const int capture : graph.captures()) lowering.bind(capture, captured(capture));
   lowering.run();
   std::vector<Item> outputs;

@@ -27,19 +27,19 @@ bool isSmall(const Value& value) {
 
 Dim Graph::measuredSymbol(Program& program, const std::string& name, const std::optional<Dim>& most) const {
   if (most && most->is(0)) return 0;
-  if (const auto given = bounds(name).high) {
+  const std::string local = localName(name);
+  if (const auto given = bounds(userName(name)).high) {
     const Dim limit = std::max<std::int64_t>(*given, 1);  // a size that can only be 0 would need no symbol
-    return program.local(name, most ? min(*most, limit) : limit);
+    return program.local(local, most ? min(*most, limit) : limit);
   }
-  return most ? program.local(name, *most) : program.unboundedLocal(name);
+  return most ? program.local(local, *most) : program.unboundedLocal(local);
 }
 
 std::vector<Dim> Graph::measuredElements(Program& program, const Value& value) const {
   std::vector<Dim> elements;
   const std::int64_t count = product(value.shape).constant();
   for (std::int64_t i = 0; i < count; ++i) {
-    std::string name = value.name + (count == 1 ? "" : "[" + std::to_string(i) + "]");
-    while (isInputSymbol(name)) name += "_";
+    const std::string name = value.name + (count == 1 ? "" : "[" + std::to_string(i) + "]");
     elements.push_back(measuredSymbol(program, name, std::nullopt));
   }
   return elements;

@@ -130,29 +130,39 @@ std::vector<std::size_t> Operator::axes(const std::string& name, std::size_t i, 
   return result;
 }
 
-std::vector<Item> Operator::subgraph(const std::string& name) {
-  Graph inner = *attribute<std::shared_ptr<Graph>>(name);
-  inner.takeSymbols(graph_);
-  for (const int capture : inner.captures())
-    inner.bindCapture(capture, graph_.value(graph_.idOf(inner.value(capture).name)));
-  inner.analyse();
-  return lowerInto(program(), inner,
-                   [&](int capture) { return source_(graph_.idOf(inner.value(capture).name)); });
+std::vector<Value> Operator::captures() const {
+  std::vector<Value> values;
+  for (const int capture : node_.captures) values.push_back(graph_.value(capture));
+  return values;
 }
 
-std::string Operator::localName(const std::string& what) const {
-  std::string name = what;
+Graph Operator::subgraph(const std::string& name, const std::vector<Value>& arguments,
+                         const std::optional<Dim>& iteration) const {
+  Graph inner = *attribute<std::shared_ptr<Graph>>(name);
+  inner.enter(graph_, iteration);
+  if (inner.inputs().size() != arguments.size())
+    invalid("its subgraph '" + name + "' has " + std::to_string(inner.inputs().size()) +
+            " inputs, but is given " + std::to_string(arguments.size()));
+  for (std::size_t i = 0; i < arguments.size(); ++i) inner.bind(inner.inputs()[i], arguments[i]);
+  for (const int capture : inner.captures())
+    inner.bind(capture, graph_.value(graph_.idOf(inner.value(capture).name)));
+  inner.analyse();
+  return inner;
+}
+
+std::vector<Item> Operator::writeSubgraph(const Graph& subgraph, const std::vector<Item>& arguments) {
+  return lowerInto(program(), subgraph, arguments,
+                   [&](int capture) { return source_(graph_.idOf(subgraph.value(capture).name)); });
+}
+
+std::string Operator::wish(const std::string& what) const {
   for (const int output : node_.outputs)
-    if (output >= 0) {
-      name += "_" + graph_.value(output).name;
-      break;
-    }
-  while (graph_.isInputSymbol(name)) name += "_";
-  return name;
+    if (output >= 0) return what + "_" + graph_.value(output).name;
+  return what;
 }
 
 Dim Operator::undecidedSize(const std::string& what, const std::optional<Dim>& most) {
-  return graph_.measuredSymbol(program(), localName(what), most);
+  return graph_.measuredSymbol(program(), wish(what), most);
 }
 
 Dim Operator::draw(Draw::Kind kind) {

@@ -12,7 +12,8 @@ struct Branch {
   std::vector<Item> items;
   std::vector<Kernel> kernels;
 
-  Branch(Operator& op, const std::string& name) : kernels(op.recorded([&] { items = op.subgraph(name); })) {}
+  Branch(Operator& op, const std::string& name)
+      : kernels(op.recorded([&] { items = op.writeSubgraph(op.subgraph(name)); })) {}
 
   /// Stores what the branch computes into the results. Sizes that the other branch has not are measured.
   void storeInto(Operator& op, const std::vector<Item>& results) {
@@ -64,7 +65,8 @@ std::vector<Item> commonResults(Operator& op, const Branch& then, const Branch& 
 /// A branch that is known is all that remains; else both are compiled and one runs.
 void if_1(Operator& op) {
   if (const auto& condition = op.contentsOf(0).constant)
-    return setOutputs(op, op.subgraph(condition->at<bool>(0) ? "then_branch" : "else_branch"));
+    return setOutputs(op,
+                      op.writeSubgraph(op.subgraph(condition->at<bool>(0) ? "then_branch" : "else_branch")));
   const Tensor condition = op.reshape(op.input(0), {});
   Branch then(op, "then_branch"), otherwise(op, "else_branch");
   if (then.items.size() != otherwise.items.size()) op.invalid("its branches differ in how much they give");

@@ -37,7 +37,9 @@ class Generator {
     Expr base = integer(DType::Int64, seedOf(op));
     if (!op.hasAttribute("seed"))
       base = bits(extent(op.draw(Draw::Kind::Seed)), integer(DType::Int64, numberOf(op.outputName(0))));
-    key_ = op.map({}, bits(base, run));
+    base = bits(base, run);
+    for (const Dim& iteration : op.iterations()) base = bits(base, extent(iteration));
+    key_ = op.map({}, base);
   }
 
   /// A number of [0, 1) with as many random digits as the type has.

@@ -88,6 +88,32 @@ void splitToSequence_11(Operator& op) {
   op.output(0, Item::sequence(parts));
 }
 
+/// The body runs once for the elements of all sequences at a position; a tensor is the same for all of them.
+void sequenceMap_17(Operator& op) {
+  std::vector<Item> items;
+  const std::size_t size = op.sequence(0).size();
+  for (std::size_t i = 0; i < op.inputCount(); ++i) {
+    items.push_back(op.item(i));
+    if (items[i].kind == ValueKind::Sequence && items[i].tensors.size() != size)
+      throw ShapeError("its sequences differ in length");
+  }
+  std::vector<std::vector<Tensor>> results(op.node().outputs.size());
+  for (std::size_t k = 0; k < size; ++k) {
+    std::vector<Value> values;
+    std::vector<Item> arguments;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const bool isList = items[i].kind == ValueKind::Sequence;
+      values.push_back(isList ? op.valueOf(i).elements[k] : op.valueOf(i));
+      arguments.push_back(isList ? Item(items[i].tensors[k]) : items[i]);
+    }
+    const auto outputs =
+        op.writeSubgraph(op.subgraph("body", values, static_cast<std::int64_t>(k)), arguments);
+    if (outputs.size() != results.size()) op.invalid("its body gives another number of results");
+    for (std::size_t i = 0; i < outputs.size(); ++i) results[i].push_back(outputs[i].tensors.at(0));
+  }
+  for (std::size_t i = 0; i < results.size(); ++i) op.output(i, Item::sequence(results[i]));
+}
+
 void optional_15(Operator& op) { op.output(0, op.has(0) ? op.item(0) : Item::absent()); }
 
 void optionalHasElement_15(Operator& op) {
@@ -111,6 +137,7 @@ SOFIE_OPERATOR("SequenceErase", 11, sequenceErase_11);
 SOFIE_OPERATOR("SequenceLength", 11, sequenceLength_11);
 SOFIE_OPERATOR("ConcatFromSequence", 11, concatFromSequence_11);
 SOFIE_OPERATOR("SplitToSequence", 11, splitToSequence_11);
+SOFIE_OPERATOR("SequenceMap", 17, sequenceMap_17);
 SOFIE_OPERATOR("Optional", 15, optional_15);
 SOFIE_OPERATOR("OptionalHasElement", 15, optionalHasElement_15);
 SOFIE_OPERATOR("OptionalGetElement", 15, optionalGetElement_15);
