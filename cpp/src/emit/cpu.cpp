@@ -28,8 +28,8 @@ class CpuRenderer {
   Program program_;
   std::map<const Nest*, CpuProduct> products_;
   Model model_;
-  std::string functions_;  ///< one per nest and routine
-  int functionCount_ = 0;
+  std::string functions_;                      ///< of nests and routines
+  std::map<std::string, std::string> nameOf_;  ///< by the text of parameters and body
   std::set<std::string> routineHeaders_;
   std::vector<std::string> calls_;  ///< the statements of each kernel
 
@@ -44,25 +44,23 @@ class CpuRenderer {
     return products;
   }
 
-  static std::string bufferName(int id) { return "b" + std::to_string(id); }
-
   struct Usage {
     std::vector<int> buffers;
     std::set<int> written;
-    bool dims = false, fault = false;
   };
 
-  Usage usage(const Kernel& kernel, const std::string& body) const {
+  static Usage usage(const Kernel& kernel) {
     Usage result;
     forEachView(kernel, [&](const View& view, bool write) {
       if (std::find(result.buffers.begin(), result.buffers.end(), view.buffer) == result.buffers.end())
         result.buffers.push_back(view.buffer);
       if (write) result.written.insert(view.buffer);
     });
-    result.dims = body.find("dims.") != std::string::npos;
-    result.fault = body.find("&fault") != std::string::npos;
     return result;
   }
+
+  static bool readsDims(const std::string& text) { return text.find("dims.") != std::string::npos; }
+  static bool mayFault(const std::string& text) { return text.find("&fault") != std::string::npos; }
 
   /// A buffer that shares its place with another one of the kernel must not be declared free of aliases.
   bool isShared(const Usage& usage, int id) const {
@@ -73,19 +71,19 @@ class CpuRenderer {
     return false;
   }
 
-  std::string body(const Nest& nest) const {
+  std::string body(const Nest& nest, const ScalarNames& names) const {
     const auto product = products_.find(&nest);
-    return product == products_.end() ? cpuLoops(model_, nest)
-                                      : cpuContraction(model_, nest, product->second);
+    return product == products_.end() ? cpuLoops(model_, nest, names)
+                                      : cpuContraction(model_, nest, product->second, names);
   }
 
   /// Calls the routine for one item after the other.
-  std::string body(const Call& call) const {
+  std::string body(const Call& call, const ScalarNames& names) const {
     std::string arguments = "item";
     const auto add = [&](const Tensor& tensor) {
       const std::string offset = dimText(model_, tensor.view.offset);
       arguments +=
-          ", " + bufferName(tensor.view.buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
+          ", " + names.buffer(tensor.view.buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
     };
     for (const Tensor& tensor : call.inputs) add(tensor);
     for (const Tensor& tensor : call.outputs) add(tensor);
@@ -95,15 +93,22 @@ class CpuRenderer {
            "; ++item) rt::" + call.routine + "(" + arguments + ");\n";
   }
 
-  std::string parameters(const Usage& usage) const {
+  std::string parameters(const Usage& usage, const ScalarNames& names, const std::string& body) const {
     std::string list;
     const auto add = [&](const std::string& item) { list += (list.empty() ? "" : ", ") + item; };
     for (const int id : usage.buffers)
       add((usage.written.count(id) ? "" : "const ") + std::string(cppType(model_.buffer(id).type)) + "* " +
-          (isShared(usage, id) ? "" : "__restrict__ ") + bufferName(id));
-    if (usage.dims) add("const Dims& dims");
-    if (usage.fault) add("std::int32_t& fault");
+          (isShared(usage, id) ? "" : "__restrict__ ") + names.buffer(id));
+    if (readsDims(body)) add("const Dims& dims");
+    if (mayFault(body)) add("std::int32_t& fault");
     return list;
+  }
+
+  /// The name of the function with those parameters and that body, which is written on first use.
+  std::string function(const std::string& text) {
+    const auto [entry, isNew] = nameOf_.emplace(text, "kernel" + std::to_string(nameOf_.size()));
+    if (isNew) functions_ += "static inline void " + entry->second + text + "\n";
+    return entry->second;
   }
 
   /// Writes the function of a kernel and returns the statement that calls it.
@@ -113,17 +118,17 @@ class CpuRenderer {
     if (const auto* loop = std::get_if<Loop>(&kernel.body)) return callOf(*loop);
     const auto* nest = std::get_if<Nest>(&kernel.body);
     if (!nest) routineHeaders_.insert(std::get<Call>(kernel.body).header);
-    const std::string inside = nest ? body(*nest) : body(std::get<Call>(kernel.body));
-    const Usage used = usage(kernel, inside);
-    const std::string name = "kernel" + std::to_string(functionCount_++);
-    functions_ += "// " + commentText(kernel.origin) + "\nstatic inline void " + name + "(" +
-                  parameters(used) + ") noexcept {\n" + inside + "}\n\n";
+    const Usage used = usage(kernel);
+    const ScalarNames names = cpuNames(model_, used.buffers);
+    const std::string inside = nest ? body(*nest, names) : body(std::get<Call>(kernel.body), names);
+    const std::string name =
+        function("(" + parameters(used, names, inside) + ") noexcept {\n" + inside + "}\n");
     std::string arguments;
     const auto add = [&](const std::string& item) { arguments += (arguments.empty() ? "" : ", ") + item; };
     for (const int id : used.buffers) add(place(id));
-    if (used.dims) add("dims_");
-    if (used.fault) add("fault");
-    return name + "(" + arguments + ");";
+    if (readsDims(inside)) add("dims_");
+    if (mayFault(inside)) add("fault");
+    return name + "(" + arguments + ");  // " + commentText(kernel.origin);
   }
 
   /// The value of a scalar.
@@ -231,7 +236,6 @@ class CpuRenderer {
         "noexcept {\n";
     if (usesWeights()) text += "    const unsigned char* const weights = weights_->data();\n";
     if (hasArena) text += "    unsigned char* const arena = arena_.data();\n";
-    const auto readsDims = [](const std::string& call) { return call.find("dims.") != std::string::npos; };
     if (model_.isMeasured || std::any_of(calls_.begin(), calls_.end(), readsDims))
       text += "    [[maybe_unused]] const Dims& dims = dims_;\n";
     text += drawText(model_, "    ") + "    std::int32_t fault = 0;\n";

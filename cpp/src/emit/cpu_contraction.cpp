@@ -98,8 +98,8 @@ std::optional<CpuProduct> productOf(const Program& program, const Nest& nest, co
 
 class ContractionWriter {
  public:
-  ContractionWriter(const Model& model, const Nest& nest, const CpuProduct& product)
-      : model_(model), nest_(nest), product_(product), names_(cpuNames(model)) {}
+  ContractionWriter(const Model& model, const Nest& nest, const CpuProduct& product, const ScalarNames& names)
+      : model_(model), nest_(nest), product_(product), names_(names) {}
 
   std::string write() {
     for (const int v : product_.batch) {
@@ -318,8 +318,9 @@ void packWeights(Program& program, Nest& nest, CpuProduct& product) {
   product.rightBuffer = tensor.view.buffer;
 }
 
-std::string cpuContraction(const Model& model, const Nest& nest, const CpuProduct& product) {
-  return ContractionWriter(model, nest, product).write();
+std::string cpuContraction(const Model& model, const Nest& nest, const CpuProduct& product,
+                           const ScalarNames& names) {
+  return ContractionWriter(model, nest, product, names).write();
 }
 
 }  // namespace sofie

@@ -49,11 +49,13 @@ std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest);
 /// Packs the constant right operand into a new constant, and lets the nest read that.
 void packWeights(Program& program, Nest& nest, CpuProduct& product);
 
-/// What the kernels' text calls things: buffers b<id>, loop variables i<v>, symbols dims.<name>.
-ScalarNames cpuNames(const Model& model);
+/// What the text of a kernel calls things: its buffers b<position in the list>, so that equal kernels have
+/// equal texts; loop variables i<v>, symbols dims.<name>.
+ScalarNames cpuNames(const Model& model, const std::vector<int>& buffers);
 
 /// The body of a kernel's function.
-std::string cpuLoops(const Model& model, const Nest& nest);
-std::string cpuContraction(const Model& model, const Nest& nest, const CpuProduct& product);
+std::string cpuLoops(const Model& model, const Nest& nest, const ScalarNames& names);
+std::string cpuContraction(const Model& model, const Nest& nest, const CpuProduct& product,
+                           const ScalarNames& names);
 
 }  // namespace sofie

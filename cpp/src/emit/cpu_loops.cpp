@@ -20,11 +20,11 @@ bool isArg(Combiner combiner) { return combiner == Combiner::ArgMinimum || combi
 /// Writes the loops of a Map or a Reduce.
 class LoopWriter {
  public:
-  LoopWriter(const Model& model, const Nest& nest)
+  LoopWriter(const Model& model, const Nest& nest, const ScalarNames& names)
       : model_(model),
         original_(nest),
         nest_(nest),
-        names_(cpuNames(model)),
+        names_(names),
         isOpen_(nest.variables()),
         isGuarded_(static_cast<bool>(nest.guard)) {}
 
@@ -344,9 +344,11 @@ class LoopWriter {
 
 }  // namespace
 
-ScalarNames cpuNames(const Model& model) {
+ScalarNames cpuNames(const Model& model, const std::vector<int>& buffers) {
   ScalarNames names;
-  names.buffer = [](int buffer) { return "b" + std::to_string(buffer); };
+  names.buffer = [buffers](int buffer) {
+    return "b" + std::to_string(std::find(buffers.begin(), buffers.end(), buffer) - buffers.begin());
+  };
   names.symbol = [&model](const std::string& symbol) { return symbolText(model, symbol); };
   names.variable = variableName;
   names.checkedIndex = [](const std::string& index, const std::string& extent) {
@@ -355,6 +357,8 @@ ScalarNames cpuNames(const Model& model) {
   return names;
 }
 
-std::string cpuLoops(const Model& model, const Nest& nest) { return LoopWriter(model, nest).write(); }
+std::string cpuLoops(const Model& model, const Nest& nest, const ScalarNames& names) {
+  return LoopWriter(model, nest, names).write();
+}
 
 }  // namespace sofie
