@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysofie.compile import compile
-from pysofie.errors import Error, ShapeError
+from pysofie.errors import Error, ShapeError, UnsupportedError
 from pysofie.importers import as_source
 from rdf_helpers import adapter, cling, hook
 from rdf_helpers.columns import Binding, Columns, bind
@@ -98,6 +98,7 @@ class Functor(hook.Definition):
         )
         self._columns = columns
         self.session: Session = compile(self._source, **self._options)
+        _require_columns_can_hold((*self.session.inputs, *self.session.outputs))
         self._output = _choose(self.session.outputs, output)
         self.output: Tensor = self.session.outputs[self._output]
         self._models: dict[tuple[int, ...], Any] = {}
@@ -277,6 +278,14 @@ class Functor(hook.Definition):
 
 def _rebuild(source: bytes, columns: Columns | None, output: int, options: dict[str, Any]) -> Functor:
     return functor(source, columns=columns, output=output, **options)
+
+
+def _require_columns_can_hold(tensors: Sequence[Tensor]) -> None:
+    for tensor in tensors:
+        if tensor.dtype not in adapter.CPP_TYPES:
+            raise UnsupportedError(
+                f"{tensor}: columns cannot hold {tensor.dtype}; let the model cast it from and to float32"
+            )
 
 
 def _choose(outputs: Sequence[Tensor], wanted: str | int | None) -> int:

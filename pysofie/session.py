@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import ml_dtypes  # noqa: F401  makes its dtypes known to NumPy by name
 import numpy as np
 
 from pysofie.errors import ShapeError
@@ -66,6 +67,7 @@ class Session:
         self._input_values = values_of(description.get("input_values"))
         self._output_values = values_of(description.get("output_values"))
         self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in self.inputs)
+        self._has_foreign = any(_is_foreign(tensor.dtype) for tensor in (*self.inputs, *self.outputs))
         # The first runner is made here, so that a broken weights file is reported here.
         self._threads.state = _State(self)
 
@@ -147,7 +149,7 @@ class Session:
         state = self._state()
         ready = self._ready(arrays)
         self._compute(ready)  # makes room for what the data ask for
-        return state.runner.benchmark(ready, state.new_outputs(), repeat)
+        return state.runner.benchmark([x.view(_code(x.dtype)) for x in ready], state.new_outputs(), repeat)
 
     def clone(self) -> Session:
         """Make a session with memory of its own that shares code and weights; it costs microseconds."""
@@ -183,11 +185,17 @@ class Session:
         shapes = tuple([array.shape for array in arrays])
         if shapes != state.shapes:
             state.prepare(shapes, self)
+        if self._has_foreign:
+            arrays = [x.view(_code(x.dtype)) for x in arrays]
         outputs = state.new_outputs()
         while not state.runner.run(arrays, outputs):  # the data ask for larger sizes than ever before
             state.prepare(shapes, self)
             outputs = state.new_outputs()
-        return state.trimmed(outputs) if self.measured else outputs
+        if self.measured:
+            outputs = state.trimmed(outputs)
+        if self._has_foreign:
+            outputs = [x.view(tensor.dtype) for tensor, x in zip(self.outputs, outputs, strict=True)]
+        return outputs
 
     def _state(self) -> _State:
         try:
@@ -253,7 +261,7 @@ class _State:
         self.runner: Runner = session.library.session(str(session.weights))
         self.shapes: tuple[tuple[int, ...], ...] | None = None
         self.outputs: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
-        self.dtypes = [np.dtype(tensor.dtype) for tensor in session.outputs]
+        self.dtypes = [_code(np.dtype(tensor.dtype)) for tensor in session.outputs]
 
     def prepare(self, shapes: tuple[tuple[int, ...], ...], session: Session) -> None:
         """Make the runner ready for inputs of these shapes."""
@@ -297,6 +305,16 @@ def _as_input(value: Any, tensor: Tensor, dtype: np.dtype[Any]) -> Array:
         remedy = "" if array.dtype.kind in "OSUV" else f"; if you mean it, pass x.astype({tensor.dtype!r})"
         raise ShapeError(f"input {tensor.name!r} has dtype {array.dtype}; expected {tensor}{remedy}")
     return np.require(array, dtype, ["C", "A"])
+
+
+def _is_foreign(dtype: str | np.dtype[Any]) -> bool:
+    """Whether NumPy does not hand out the memory of such an array, as it is another package's dtype."""
+    return np.dtype(dtype).isbuiltin == 2
+
+
+def _code(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype itself, or the integers in place of a foreign one."""
+    return np.dtype(f"u{dtype.itemsize}") if _is_foreign(dtype) else dtype
 
 
 def _tensors(entries: list[dict[str, Any]]) -> tuple[Tensor, ...]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The largest relative difference that is accepted, by the dtype of the output. Where a model computes in
 # float32, differences are taken relative to the largest value of the output.
-TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+TOLERANCE = {"bfloat16": 2e-2, "float16": 2e-3, "float32": 1e-5, "float64": 1e-12}
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def compare(
 
     if array.shape != expected.shape or array.dtype != expected.dtype:
         return Comparison(name, str(array.dtype), size, np.inf, np.inf, np.inf, False)
-    if array.dtype.kind != "f":
+    if str(array.dtype) not in TOLERANCE:
         equal = bool(np.array_equal(array, expected))
         difference = np.abs(array.astype(float) - expected.astype(float)).max(initial=0.0)
         return Comparison(name, str(array.dtype), size, float(difference), 0.0, 0.0, equal)
@@ -210,6 +210,6 @@ def _sizes(session: Session, sizes: Sequence[int], dims: Dims) -> list[dict[str,
 
 
 def random_array(rng: np.random.Generator, dtype: str, shape: Sequence[Any]) -> NDArray[Any]:
-    if dtype.startswith("float"):
+    if "float" in dtype:
         return rng.standard_normal(shape).astype(dtype)
     return rng.integers(0, 2, shape).astype(dtype)

@@ -15,13 +15,19 @@ SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g1"
 WIDTHS = {"native": ("-march=native",), "sse": ()}
 
 
+def program(source: Path, folder: Path, *flags: str) -> Path:
+    """Compile a C++ program that includes runtime headers."""
+    result = folder / source.stem
+    options = ["-std=c++17", "-fno-math-errno", "-fno-trapping-math", f"-I{RUNTIME}", *WARNINGS, *flags]
+    subprocess.run([*host.find().command, *options, str(source), "-o", str(result)], check=True)
+    return result
+
+
 def output(source: Path, folder: Path, *flags: str) -> str:
     """Standard output of a C++ program that includes runtime headers."""
-    program = folder / source.stem
-    options = ["-std=c++17", "-fno-math-errno", "-fno-trapping-math", f"-I{RUNTIME}", *WARNINGS, *flags]
-    subprocess.run([*host.find().command, *options, str(source), "-o", str(program)], check=True)
     # a preloaded allocator must not come before the sanitizer's
     environment = {key: value for key, value in os.environ.items() if key != "LD_PRELOAD"}
-    done = subprocess.run([str(program)], text=True, capture_output=True, env=environment, check=False)
+    command = [str(program(source, folder, *flags))]
+    done = subprocess.run(command, text=True, capture_output=True, env=environment, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

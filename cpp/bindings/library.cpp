@@ -1,5 +1,6 @@
 /// \file
-/// Library and Runner: compiled models as Python sees them. Knows nothing of the compiler, only abi.h.
+/// Library and Runner: compiled models as Python sees them. Knows nothing of the compiler, only
+/// abi.h and the element types.
 #include <dlfcn.h>
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -20,6 +21,7 @@
 
 #include "abi.h"
 #include "register.hxx"
+#include "sofie/dtype.hxx"
 #include "sofie/error.hxx"
 
 namespace nb = nanobind;
@@ -37,14 +39,7 @@ struct Tensor {
   std::size_t rank = 0;
 };
 
-std::size_t itemsize(const std::string& dtype) {
-  static const std::pair<const char*, std::size_t> sizes[] = {
-      {"float32", 4}, {"float64", 8}, {"int8", 1},   {"int16", 2},  {"int32", 4}, {"int64", 8},
-      {"uint8", 1},   {"uint16", 2},  {"uint32", 4}, {"uint64", 8}, {"bool", 1}};
-  for (const auto& [name, size] : sizes)
-    if (dtype == name) return size;
-  throw sofie::Error("the compiled model describes a tensor of unknown dtype " + dtype);
-}
+std::size_t itemsize(const std::string& dtype) { return sofie::sizeOf(sofie::parseDType(dtype)); }
 
 /// A loaded shared library and the model table that it exports.
 class Model {

@@ -26,7 +26,8 @@ typedef struct pysofie_model {
   /// JSON: {"name", "target", "inputs": [{"name", "dtype", "shape": [int | "symbol"]}],
   /// "outputs": [{"name", "dtype", "shape": [int | "expression"]}], "symbols": ["batch", ...],
   /// "measured": [names of outputs whose dimensions the data decide]}.
-  /// Dtypes are NumPy's names; tensors are dense and row-major; a bool takes one byte.
+  /// Dtypes are the names of NumPy or ml_dtypes; tensors are dense and row-major; a bool, or an element of
+  /// fewer than 8 bits, takes one byte.
   const char* description;
 
   int32_t symbol_count;

@@ -184,7 +184,7 @@ SOFIE_INLINE V shift_right(V a, V count) {
 /// @{
 
 /// To bool by comparison with zero; real to integer towards zero, saturating, 0 for NaN; else as static_cast.
-template <class To, class V, require_vector<V> = 0>
+template <class To, class V, IfScalar<To> = 0, require_vector<V> = 0>
 SOFIE_INLINE auto cast(V x) {
   if constexpr (std::is_same<To, bool>::value) {
     return ne(x, V{});
@@ -204,7 +204,7 @@ SOFIE_INLINE auto cast(V x) {
 }
 
 /// Masks become 0 and 1.
-template <class To, class I>
+template <class To, class I, IfScalar<To> = 0>
 SOFIE_INLINE auto cast(Mask<I> mask) {
   if constexpr (std::is_same<To, bool>::value) {
     return mask;

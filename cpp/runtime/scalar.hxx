@@ -10,6 +10,7 @@
 #define SOFIE_RUNTIME_SCALAR_HXX
 
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
@@ -46,6 +47,15 @@ struct Limits {
   static constexpr T nan = std::numeric_limits<T>::quiet_NaN();
   static constexpr int digits = std::numeric_limits<T>::digits;
 };
+
+/// Value of To with the bits of x.
+template <class To, class From>
+SOFIE_FN __attribute__((always_inline)) To bit_cast(const From& x) {
+  static_assert(sizeof(To) == sizeof(From), "the same size");
+  To result;
+  std::memcpy(&result, &x, sizeof(To));
+  return result;
+}
 
 // --- comparisons, logic, selection -------------------------------------------------------------------------
 

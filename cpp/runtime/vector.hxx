@@ -14,6 +14,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "scalar.hxx"
+
 #if !defined(SOFIE_VECTOR_BYTES)
 #if defined(__AVX512F__)
 #define SOFIE_VECTOR_BYTES 64
@@ -119,6 +121,10 @@ constexpr bool is_vector = detail::Traits<V>::vector;
 template <class V>
 constexpr bool is_mask = detail::Traits<V>::mask;
 
+/// True for lanes of a type that is only stored, which storage_vector.hxx defines: a vector of `codes`.
+template <class V>
+constexpr bool is_stored = false;
+
 template <class V>
 using require_vector = std::enable_if_t<is_vector<V>, int>;
 
@@ -157,15 +163,6 @@ struct Mask {
 /// @name Memory
 /// @{
 
-/// Value of To with the bits of x.
-template <class To, class From>
-SOFIE_INLINE To bit_cast(const From& x) {
-  static_assert(sizeof(To) == sizeof(From), "the same size");
-  To result;
-  std::memcpy(&result, &x, sizeof(To));
-  return result;
-}
-
 namespace detail {
 
 /// V with the alignment of its lanes, and free to alias them.
@@ -173,6 +170,16 @@ template <class V>
 struct Unaligned {
   typedef V type __attribute__((aligned(alignof(Element<V>)), may_alias));
 };
+
+/// The codes at p of what is only stored.
+template <class V>
+SOFIE_INLINE auto codes_at(Element<V>* p) {
+  return reinterpret_cast<Element<decltype(V::codes)>*>(p);
+}
+template <class V>
+SOFIE_INLINE auto codes_at(const Element<V>* p) {
+  return reinterpret_cast<const Element<decltype(V::codes)>*>(p);
+}
 
 }  // namespace detail
 
@@ -182,6 +189,8 @@ SOFIE_INLINE V splat(Element<V> x) {
   if constexpr (is_mask<V>) {
     using I = decltype(V::bits);
     return {x ? ~I{} : I{}};
+  } else if constexpr (is_stored<V>) {
+    return {splat<decltype(V::codes)>(x.code)};
   } else if constexpr (is_vector<V>) {
     return x - V{};
   } else {
@@ -231,6 +240,8 @@ SOFIE_INLINE V load(const Element<V>* p) {
     using I = decltype(V::bits);
     const auto bytes = load<Rebind<std::int8_t, I>>(reinterpret_cast<const std::int8_t*>(p));
     return {convert<Element<I>>(-bytes)};
+  } else if constexpr (is_stored<V>) {
+    return {load<decltype(V::codes)>(detail::codes_at<V>(p))};
   } else if constexpr (is_vector<V>) {
     return *reinterpret_cast<const typename detail::Unaligned<V>::type*>(p);
   } else {
@@ -243,6 +254,8 @@ template <class V>
 SOFIE_INLINE void store(Element<V>* p, V x) {
   if constexpr (is_mask<V>) {
     store(reinterpret_cast<std::int8_t*>(p), -convert<std::int8_t>(x.bits));
+  } else if constexpr (is_stored<V>) {
+    store(detail::codes_at<V>(p), x.codes);
   } else if constexpr (is_vector<V>) {
     *reinterpret_cast<typename detail::Unaligned<V>::type*>(p) = x;
   } else {
@@ -306,6 +319,8 @@ SOFIE_INLINE void store_first(Element<V>* p, V x) {
     store(p, x);
   } else if constexpr (is_mask<V>) {
     store_first<Count>(reinterpret_cast<std::int8_t*>(p), -convert<std::int8_t>(x.bits));
+  } else if constexpr (is_stored<V>) {
+    store_first<Count>(detail::codes_at<V>(p), x.codes);
   } else if constexpr (Count > 0) {
     constexpr int piece = detail::power_of_two_up_to(Count);
     store(p, slice<0, piece>(x));
@@ -323,6 +338,8 @@ SOFIE_INLINE V load_first(const Element<V>* p) {
     using I = decltype(V::bits);
     const auto bytes = load_first<Rebind<std::int8_t, I>, Count>(reinterpret_cast<const std::int8_t*>(p));
     return {convert<Element<I>>(-bytes)};
+  } else if constexpr (is_stored<V>) {
+    return {load_first<decltype(V::codes), Count>(detail::codes_at<V>(p))};
   } else if constexpr (Count == 0) {
     return V{};
   } else {
@@ -371,6 +388,8 @@ SOFIE_INLINE V load_strided(const Element<V>* p, std::int64_t stride) {
     V result{};
     for (int lane = 0; lane < Count; ++lane) result.bits[lane] = p[lane * stride] ? -1 : 0;
     return result;
+  } else if constexpr (is_stored<V>) {
+    return {load_strided<decltype(V::codes), Count>(detail::codes_at<V>(p), stride)};
   } else {
     return *p;
   }
@@ -383,6 +402,8 @@ SOFIE_INLINE void store_strided(Element<V>* p, std::int64_t stride, V x) {
     for (int lane = 0; lane < Count; ++lane) p[lane * stride] = x[lane];
   } else if constexpr (is_mask<V>) {
     for (int lane = 0; lane < Count; ++lane) p[lane * stride] = x.bits[lane] != 0;
+  } else if constexpr (is_stored<V>) {
+    store_strided<decltype(V::codes), Count>(detail::codes_at<V>(p), stride, x.codes);
   } else if constexpr (Count > 0) {
     *p = x;
   }

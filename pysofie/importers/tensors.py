@@ -15,14 +15,23 @@ from pysofie.importers.limits import MAX_DIM
 if TYPE_CHECKING:
     from onnx import SparseTensorProto
 
-_BITS = {"int4": 4, "uint4": 4, "float4e2m1": 4, "int2": 2, "uint2": 2}
+# Elements that a file packs into bytes.
+_BITS = {
+    "float6_e2m3fn": 6,
+    "float6_e3m2fn": 6,
+    "float4_e2m1fn": 4,
+    "int4": 4,
+    "uint4": 4,
+    "int2": 2,
+    "uint2": 2,
+}
 
 # A tensor that is mostly zeros is refused when it would fill more than this many bytes.
 _MAX_DENSE = 2**31
 
 
 def dtype_name(elem_type: int) -> str:
-    """NumPy's name of an ONNX element type; ONNX's own, in lower case, where NumPy has none.
+    """Name an ONNX element type as NumPy or ml_dtypes do.
 
     Raises
     ------
@@ -31,8 +40,9 @@ def dtype_name(elem_type: int) -> str:
     """
     if elem_type not in TensorProto.DataType.values() or elem_type == TensorProto.UNDEFINED:
         raise InvalidModelError(f"{elem_type} is not an element type of ONNX")
-    name = str(TensorProto.DataType.Name(elem_type)).lower()
-    return {"float": "float32", "double": "float64"}.get(name, name)
+    if elem_type == TensorProto.STRING:
+        return "string"
+    return str(onnx.helper.tensor_dtype_to_np_dtype(elem_type).name)
 
 
 def byte_size(tensor: TensorProto) -> int:
@@ -64,7 +74,7 @@ def unpack(tensor: TensorProto) -> tuple[str, list[int], bytes]:
     Returns
     -------
     tuple of str, list of int, bytes
-        The bytes are row-major and little-endian; 4-bit types take one byte per element.
+        The bytes are row-major and little-endian; elements of fewer than 8 bits take one each.
 
     Raises
     ------

@@ -229,6 +229,11 @@ def test_arrays_that_do_not_fit(score, values):
 # --- errors -------------------------------------------------------------------------------------------------
 
 
+def test_elements_that_columns_cannot_hold_are_refused(root):
+    with pytest.raises(pysofie.UnsupportedError, match="columns cannot hold float16; let the model cast it"):
+        pysofie.functor(small.weighted_sum("float16"), columns=small.PT_ETA_PHI)
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from targets.available import TARGETS, require
 
-FAMILIES = ("products", "elementwise", "reductions", "shape", "windows")
+FAMILIES = ("products", "elementwise", "reductions", "shape", "storage", "windows")
 ALL = bool(os.environ.get("PYSOFIE_ALL_CASES"))
 
 

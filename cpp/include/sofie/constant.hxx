@@ -29,19 +29,25 @@ struct Constant {
   template <class T>
   static Constant of(DType type, std::vector<std::int64_t> shape, const std::vector<T>& values) {
     std::vector<std::byte> bytes(values.size() * sizeOf(type));
-    dispatch(type, [&](auto zero) {
-      using Element = decltype(zero);
-      for (std::size_t i = 0; i < values.size(); ++i) {
-        const auto element = static_cast<Element>(values[i]);
-        std::memcpy(bytes.data() + i * sizeof(Element), &element, sizeof(Element));
-      }
-    });
+    if (isStorage(type))
+      for (std::size_t i = 0; i < values.size(); ++i)
+        encode(type, static_cast<double>(values[i]), bytes.data() + i * sizeOf(type));
+    else
+      dispatch(type, [&](auto zero) {
+        using Element = decltype(zero);
+        for (std::size_t i = 0; i < values.size(); ++i) {
+          const auto element = static_cast<Element>(values[i]);
+          std::memcpy(bytes.data() + i * sizeof(Element), &element, sizeof(Element));
+        }
+      });
     return {type, std::move(shape), std::make_shared<const std::vector<std::byte>>(std::move(bytes))};
   }
 
-  /// Element i converted to T.
+  /// The number that element i is, converted to T.
   template <class T>
   T at(std::int64_t i) const {
+    if (isStorage(type))
+      return static_cast<T>(decode(type, bytes->data() + static_cast<std::size_t>(i) * sizeOf(type)));
     return dispatch(type, [&](auto zero) {
       using Element = decltype(zero);
       Element element;

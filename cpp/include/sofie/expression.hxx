@@ -39,6 +39,7 @@ enum class Op : std::uint8_t {
   Accumulator,  ///< the reduced value, in an epilogue
   // structure
   Cast,
+  BitCast,       ///< the value of another type with the same bits
   Select,        ///< condition ? first : second; only the chosen side may be loaded
   CheckedIndex,  ///< an index that comes from data: (index, extent); negative counts from the end, a fault if
                  ///< outside
@@ -140,7 +141,10 @@ Expr index(int variable);
 Expr extent(const Dim& dim);
 Expr load(const Tensor& tensor, std::vector<Expr> indices);
 Expr accumulator(DType type);
+/// Converts; to a storage type by rounding, where what is too large becomes infinite (or NaN, or the largest
+/// number, if there is no infinity).
 Expr cast(DType type, const Expr& value);
+Expr bitCast(DType type, const Expr& value);
 Expr select(const Expr& condition, const Expr& yes, const Expr& no);
 Expr checkedIndex(const Expr& value, const Dim& dim);
 Expr unary(Op op, const Expr& value);

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,8 +26,11 @@ class Operator : public Builder {
 
   std::size_t inputCount() const { return node_.inputs.size(); }
   bool has(std::size_t i) const { return i < node_.inputs.size() && node_.inputs[i] >= 0; }
+  /// The input in the type that it is computed in: one of a storage type (float16, ...) is converted.
   /// \throws InvalidModelError when the input is absent or no tensor.
   Tensor input(std::size_t i);
+  /// The input as it is stored, for operators that move elements and do not compute.
+  Tensor stored(std::size_t i);
   /// An input that may be a sequence or an optional. \throws InvalidModelError when it is left out.
   Item item(std::size_t i);
   /// The tensors of a sequence. \throws InvalidModelError when the input is something else.
@@ -88,6 +92,12 @@ class Operator : public Builder {
   Dim draw(Draw::Kind kind);
   /// The model's name of an output. \throws InvalidModelError when it is left out
   const std::string& outputName(std::size_t i) const;
+
+  /// When input 0 was converted from a storage type, an output of the type that it was converted to becomes
+  /// of that storage type, as ONNX's type constraints demand of most operators.
+  void output(std::size_t i, const Tensor& tensor);
+  /// An output of a type of its own.
+  void output(std::size_t i, const Tensor& tensor, DType type);
   void output(std::size_t i, const Item& item);
   /// Leaves an output out: the model is supported if nothing reads it.
   void refuseOutput(std::size_t i, const std::string& why);
@@ -107,6 +117,7 @@ class Operator : public Builder {
   Source source_;
   std::vector<std::optional<Item>> outputs_;
   std::vector<std::string> refusals_;
+  std::map<std::size_t, Tensor> converted_;  ///< inputs of storage types
 
   /// What the user knows a local symbol of this node as.
   std::string wish(const std::string& what) const;

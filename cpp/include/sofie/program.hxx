@@ -218,6 +218,9 @@ struct Uses {
 };
 Uses countUses(const Program& program);
 
+/// True when a buffer or an expression is of a storage type.
+bool usesStorage(const Program& program);
+
 /// Floating-point and integer operations of one run; a multiply-add counts two.
 Dim operationCount(const Program& program);
 

@@ -18,6 +18,7 @@ class CpuRenderer {
 
   Files render() {
     std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "columns.hxx"};
+    if (usesStorage(program_)) headers.emplace_back("storage_vector.hxx");
     headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
     if (model_.options.profile) includes.push_back("<chrono>");
     if (model_.isRandom()) headers.push_back("random.hxx");

@@ -347,6 +347,7 @@ Files renderDevice(const Program& program, const DeviceTarget& target, const Ren
   if (options.profile) standard.emplace_back("<chrono>");
   std::vector<std::string> runtime{"weights.hxx", "arena.hxx", target.runtime};
   if (model.isRandom()) runtime.emplace_back("random.hxx");
+  if (usesStorage(program)) runtime.emplace_back("storage.hxx");
   EngineWriter writer(model, target);
   const std::string engine = writer.write();
   runtime.insert(runtime.end(), writer.routineHeaders().begin(), writer.routineHeaders().end());

@@ -17,14 +17,14 @@ class Inspection {
       : nest_(nest), lane_(lane), accumulatorVaries_(accumulatorVaries) {}
 
   std::optional<DType> type;
-  bool possible = true;
+  bool possible = true, stored = false;
 
   void inspect(const Expr& expr, bool conditional) {
     if (!possible || !varies(expr)) {
       possible = possible && !(conditional && hasGuardedLoad(expr));
       return;
     }
-    note(expr.type());
+    note(expr);
     switch (expr->op) {
       case Op::Index:
       case Op::CheckedIndex:
@@ -58,8 +58,16 @@ class Inspection {
     return guarded;
   }
 
-  void note(DType next) {
+  /// Bools, and what is only loaded, stored and converted, come in vectors as long as those of the floats.
+  void note(const Expr& expr) {
+    const DType next = expr.type();
     if (next == DType::Bool) return;
+    if (isStorage(next)) {
+      stored = true;
+      return;
+    }
+    const bool moved = expr->op == Op::Load || expr->op == Op::Cast || expr->op == Op::BitCast;
+    if (isInteger(next) && moved && sizeOf(next) <= sizeof(float)) return;
     if (!isFloat(next) || (type && *type != next)) possible = false;
     type = next;
   }
@@ -72,6 +80,7 @@ std::optional<DType> laneType(const Nest& nest, const Expr& expr, int lane, bool
   inspection.inspect(expr, false);
   if (!inspection.possible) return std::nullopt;
   if (inspection.type) return inspection.type;
+  if (inspection.stored || isStorage(expr.type())) return DType::Float32;
   return isFloat(expr.type()) ? std::optional<DType>(expr.type()) : std::nullopt;
 }
 
@@ -121,6 +130,8 @@ std::string LaneWriter::compose(const Expr& expr, bool conditional) {
       return composeLoad(expr);
     case Op::Cast:
       return "rt::cast<" + std::string(cppType(node.type)) + ">(" + render(node.args[0], false) + ")";
+    case Op::BitCast:
+      return "rt::bit_cast<" + vectorType(node.type) + ">(" + operand(node.args[0]) + ")";
     case Op::Add:
       return "(" + operand(node.args[0]) + " + " + operand(node.args[1]) + ")";
     case Op::Sub:

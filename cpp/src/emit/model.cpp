@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "../../runtime/weights.hxx"
@@ -169,6 +170,20 @@ std::string placementText(const Model& model, const std::string& indent) {
          "for (int i = 0; i < " + count + "; ++i) offsets_[i] = blocks[i].offset;\n";
 }
 
+namespace {
+
+/// A code of a storage type, else a number.
+std::string elementText(const Constant& constant, std::int64_t i) {
+  if (!isStorage(constant.type))
+    return literal(constant.type, constant.at<double>(i), constant.at<std::int64_t>(i));
+  std::uint16_t code = 0;
+  const std::size_t size = sizeOf(constant.type);
+  std::memcpy(&code, constant.bytes->data() + static_cast<std::size_t>(i) * size, size);
+  return "{" + std::to_string(code) + "}";
+}
+
+}  // namespace
+
 std::string inlineWeightsText(const Model& model) {
   if (!model.isInline()) return "";
   std::string text;
@@ -180,7 +195,7 @@ std::string inlineWeightsText(const Model& model) {
             std::to_string(id) + "[] = {";
     for (std::int64_t i = 0; i < count; ++i) {
       text += i % 8 == 0 ? "\n    " : " ";
-      text += literal(constant.type, constant.at<double>(i), constant.at<std::int64_t>(i)) + ",";
+      text += elementText(constant, i) + ",";
     }
     text += (count == 0 ? "{}" : "") + std::string("\n};\n");
   }

@@ -142,6 +142,8 @@ std::string ScalarWriter::compose(const Expr& expr, bool conditional) {
       return names_.buffer(node.view.buffer) + "[" + addressOf(node.view, node.args, conditional) + "]";
     case Op::Cast:
       return "rt::cast<" + std::string(cppType(node.type)) + ">(" + bare(arg(0)) + ")";
+    case Op::BitCast:
+      return "rt::bit_cast<" + std::string(cppType(node.type)) + ">(" + bare(arg(0)) + ")";
     default:
       break;
   }

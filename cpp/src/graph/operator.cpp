@@ -17,6 +17,17 @@ Operator::Operator(const Graph& graph, const Node& node, Program& program, Sourc
   setOrigin(node.name.empty() ? node.op : node.op + " " + node.name);
 }
 
+namespace {
+
+Constant converted(const Constant& constant, DType type) {
+  std::vector<double> values(static_cast<std::size_t>(constant.size()));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = constant.at<double>(static_cast<std::int64_t>(i));
+  return Constant::of(type, constant.shape, values);
+}
+
+}  // namespace
+
 int Operator::opset() const { return graph_.opset(node_.domain); }
 
 const Value& Operator::valueOf(std::size_t i) const {
@@ -24,11 +35,21 @@ const Value& Operator::valueOf(std::size_t i) const {
   return graph_.value(node_.inputs[i]);
 }
 
-Tensor Operator::input(std::size_t i) {
+Tensor Operator::stored(std::size_t i) {
   const Item value = item(i);
   if (value.kind != ValueKind::Tensor)
     invalid("input " + std::to_string(i) + " must be a tensor, not a sequence or an empty optional");
   return value.tensors[0];
+}
+
+Tensor Operator::input(std::size_t i) {
+  if (const auto known = converted_.find(i); known != converted_.end()) return known->second;
+  const Tensor tensor = stored(i);
+  if (!isStorage(tensor.type)) return tensor;
+  const DType type = computingType(tensor.type);
+  // A weight is converted once, when code is generated, however large it is.
+  const auto& known = contentsOf(i).constant;
+  return converted_.emplace(i, known ? constant(converted(*known, type)) : cast(tensor, type)).first->second;
 }
 
 Item Operator::item(std::size_t i) {
@@ -184,6 +205,16 @@ Dim Operator::measure(const std::string& what, const Tensor& value, const std::o
 
 void Operator::output(std::size_t i, const Item& item) {
   if (wants(i)) outputs_[i] = item;
+}
+
+void Operator::output(std::size_t i, const Tensor& tensor) {
+  const auto first = converted_.find(0);
+  const bool follows = first != converted_.end() && first->second.type == tensor.type;
+  output(i, tensor, follows ? valueOf(0).type : tensor.type);
+}
+
+void Operator::output(std::size_t i, const Tensor& tensor, DType type) {
+  if (wants(i)) outputs_[i] = cast(tensor, type);
 }
 
 void Operator::refuseOutput(std::size_t i, const std::string& why) {

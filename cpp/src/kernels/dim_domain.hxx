@@ -24,10 +24,11 @@ struct DimDomain {
     return low && *low >= 0;
   }
   static Cell cast(DType from, DType to, const Cell& cell) {
-    if (isFloat(from) || isFloat(to)) throw Unknown{};
+    if (isReal(from) || isReal(to)) throw Unknown{};
     if (to == DType::Bool) return asIndex(cell) != 0;
     return cell;
   }
+  static Cell bitCast(DType, DType, const Cell&) { throw Unknown{}; }
   static Cell unary(Op op, DType, const Cell& cell) {
     if (op == Op::Neg) return Dim(0) - cell;
     if (op == Op::LogicalNot) return !isTrue(cell);
@@ -96,7 +97,7 @@ struct DimDomain {
   }
   static std::vector<Cell> cells(const Contents& contents) {
     if (contents.dims) return *contents.dims;
-    if (!contents.constant || isFloat(contents.constant->type)) throw Unknown{};
+    if (!contents.constant || isReal(contents.constant->type)) throw Unknown{};
     std::vector<Cell> result;
     for (std::int64_t i = 0; i < contents.constant->size(); ++i)
       result.emplace_back(contents.constant->at<std::int64_t>(i));

@@ -9,22 +9,28 @@ namespace sofie {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Op::RandomBits) + 1> names{
-    "constant",    "index",       "extent",      "load",
-    "accumulator", "cast",        "select",      "checked_index",
-    "neg",         "abs",         "sign",        "floor",
-    "ceil",        "round",       "trunc",       "sqrt",
-    "exp",         "expm1",       "log",         "log1p",
-    "sin",         "cos",         "tan",         "asin",
-    "acos",        "atan",        "sinh",        "cosh",
-    "tanh",        "asinh",       "acosh",       "atanh",
-    "erf",         "sigmoid",     "reciprocal",  "isnan",
-    "isinf",       "logical_not", "bit_not",     "add",
-    "sub",         "mul",         "div",         "mod",
-    "fmod",        "pow",         "minimum",     "maximum",
-    "lt",          "le",          "gt",          "ge",
-    "eq",          "ne",          "logical_and", "logical_or",
-    "logical_xor", "bit_and",     "bit_or",      "bit_xor",
-    "shift_left",  "shift_right", "random_bits",
+    "constant",    "index",       "extent",
+    "load",        "accumulator", "cast",
+    "bit_cast",    "select",      "checked_index",
+    "neg",         "abs",         "sign",
+    "floor",       "ceil",        "round",
+    "trunc",       "sqrt",        "exp",
+    "expm1",       "log",         "log1p",
+    "sin",         "cos",         "tan",
+    "asin",        "acos",        "atan",
+    "sinh",        "cosh",        "tanh",
+    "asinh",       "acosh",       "atanh",
+    "erf",         "sigmoid",     "reciprocal",
+    "isnan",       "isinf",       "logical_not",
+    "bit_not",     "add",         "sub",
+    "mul",         "div",         "mod",
+    "fmod",        "pow",         "minimum",
+    "maximum",     "lt",          "le",
+    "gt",          "ge",          "eq",
+    "ne",          "logical_and", "logical_or",
+    "logical_xor", "bit_and",     "bit_or",
+    "bit_xor",     "shift_left",  "shift_right",
+    "random_bits",
 };
 
 Expr make(ExprNode node) { return Expr(std::make_shared<const ExprNode>(std::move(node))); }
@@ -78,6 +84,7 @@ bool isPredicate(Op op) {
 DType Expr::type() const { return node_->type; }
 
 Expr number(DType type, double value) {
+  if (isStorage(type)) return cast(type, number(computingType(type), value));
   if (!isFloat(type)) return integer(type, static_cast<std::int64_t>(value));
   ExprNode node = leaf(Op::Constant, type);
   node.real = value;
@@ -85,6 +92,7 @@ Expr number(DType type, double value) {
 }
 
 Expr integer(DType type, std::int64_t value) {
+  if (isStorage(type)) return cast(type, integer(computingType(type), value));
   if (isFloat(type)) return number(type, static_cast<double>(value));
   ExprNode node = leaf(Op::Constant, type);
   node.integer = value;
@@ -116,9 +124,20 @@ Expr accumulator(DType type) { return make(leaf(Op::Accumulator, type)); }
 
 Expr cast(DType type, const Expr& value) {
   if (value.type() == type) return value;
-  const bool isCount = value->op == Op::Constant && value.type() == DType::Int64;
+  // What was converted to compute with it, and only moved.
+  if (value->op == Op::Cast && value->args[0].type() == type && value.type() == computingType(type))
+    return value->args[0];
+  // Of a uint64 the literal may lie beyond the int64 that holds it.
+  const bool isCount = value->op == Op::Constant && isInteger(value.type()) && value.type() != DType::UInt64;
   if (isCount && isFloat(type)) return number(type, static_cast<double>(value->integer));
   ExprNode node = leaf(Op::Cast, type);
+  node.args = {value};
+  return make(std::move(node));
+}
+
+Expr bitCast(DType type, const Expr& value) {
+  if (value.type() == type) return value;
+  ExprNode node = leaf(Op::BitCast, type);
   node.args = {value};
   return make(std::move(node));
 }
@@ -167,6 +186,11 @@ Expr rewrite(const Expr& expr, const std::function<Expr(const Expr&)>& replace) 
     changed = changed || &*next != &*arg;
     arg = next;
   }
+  if (changed && node.op == Op::Cast) {
+    const Expr simple = cast(node.type, node.args[0]);
+    // What is left of it was replaced already.
+    if (simple->op != Op::Cast || &*simple->args[0] != &*node.args[0]) return simple;
+  }
   if (changed && node.args.size() == 2 && node.op >= Op::Add) {
     const Expr simple = binary(node.op, node.args[0], node.args[1]);
     // One of its operands is left, and was replaced already.
@@ -210,7 +234,7 @@ std::string text(const Expr& expr) {
   }
   std::string result =
       node.op == Op::Load ? "b" + std::to_string(node.view.buffer) : std::string(opName(node.op));
-  if (node.op == Op::Cast) result += "<" + std::string(dtypeName(node.type)) + ">";
+  if (node.op == Op::Cast || node.op == Op::BitCast) result += "<" + std::string(dtypeName(node.type)) + ">";
   if (node.op == Op::Load && !node.view.offset.is(0)) result += "+" + node.view.offset.text();
   result += node.op == Op::Load ? "[" : "(";
   for (std::size_t i = 0; i < node.args.size(); ++i) {

@@ -20,13 +20,30 @@ class Interpreter {
       : program_(program), known_(known), memory_(program.buffers.size()) {}
 
   Contents run(const Tensor& result) {
-    execute(program_.kernels);
+    const std::vector<bool> needed = neededKernels(result.view.buffer);
+    for (std::size_t k = 0; k < needed.size(); ++k)
+      if (needed[k]) execute(program_.kernels[k]);
     return read(result);
   }
 
  private:
   /// More work inside of loops is better done when the model runs.
   static constexpr std::int64_t mostPointsInLoops = std::int64_t(1) << 22;
+
+  /// Whether each kernel computes something that the buffer depends on.
+  std::vector<bool> neededKernels(int buffer) const {
+    const std::vector<Kernel>& kernels = program_.kernels;
+    std::vector<bool> wanted(program_.buffers.size()), needed(kernels.size());
+    wanted[static_cast<std::size_t>(buffer)] = true;
+    for (std::size_t k = kernels.size(); k-- > 0;) {
+      for (const int written : writtenBuffers(kernels[k]))
+        if (wanted[static_cast<std::size_t>(written)]) needed[k] = true;
+      if (!needed[k]) continue;
+      forEachView(kernels[k],
+                  [&](const View& view, bool) { wanted[static_cast<std::size_t>(view.buffer)] = true; });
+    }
+    return needed;
+  }
 
   const Program& program_;
   const std::vector<Contents>& known_;
@@ -100,6 +117,8 @@ class Interpreter {
         return accumulator_;
       case Op::Cast:
         return Domain::cast(node.args[0].type(), node.type, evaluate(node.args[0]));
+      case Op::BitCast:
+        return Domain::bitCast(node.args[0].type(), node.type, evaluate(node.args[0]));
       case Op::Select:
         return evaluate(node.args[Domain::isTrue(evaluate(node.args[0])) ? 1 : 2]);
       case Op::CheckedIndex: {
@@ -217,16 +236,18 @@ class Interpreter {
   }
 
   void execute(const std::vector<Kernel>& kernels) {
-    for (const Kernel& kernel : kernels) {
-      if (const auto* nest = std::get_if<Nest>(&kernel.body))
-        execute(*nest);
-      else if (const auto* region = std::get_if<Region>(&kernel.body))
-        execute(holds(region->condition) ? region->then : region->otherwise);
-      else if (const auto* loop = std::get_if<Loop>(&kernel.body))
-        execute(*loop);
-      else
-        throw Unknown{};
-    }
+    for (const Kernel& kernel : kernels) execute(kernel);
+  }
+
+  void execute(const Kernel& kernel) {
+    if (const auto* nest = std::get_if<Nest>(&kernel.body))
+      execute(*nest);
+    else if (const auto* region = std::get_if<Region>(&kernel.body))
+      execute(holds(region->condition) ? region->then : region->otherwise);
+    else if (const auto* loop = std::get_if<Loop>(&kernel.body))
+      execute(*loop);
+    else
+      throw Unknown{};
   }
 
   bool holds(const Tensor& condition) { return Domain::isTrue(cell(condition.view, {})); }
@@ -279,7 +300,7 @@ Contents tryInterpret(const Program& program, const std::vector<Contents>& known
 Contents interpret(const Program& program, const std::vector<Contents>& known, const Tensor& result) {
   if (const Contents numbers = tryInterpret<NumberDomain>(program, known, result); numbers.known())
     return numbers;
-  if (isFloat(result.type)) return {};
+  if (isReal(result.type)) return {};
   Contents contents = tryInterpret<DimDomain>(program, known, result);
   if (!contents.dims) return contents;
   std::vector<std::int64_t> values;

@@ -33,9 +33,20 @@ struct NumberDomain {
   using Cell = Number;
 
   static Cell real(DType type, double value) {
+    if (isStorage(type)) return stored(type, value);
     return {type == DType::Float32 ? static_cast<double>(static_cast<float>(value)) : value, 0};
   }
-  static Cell integer(DType type, std::int64_t value) { return {0, wrap(type, value)}; }
+  static Cell integer(DType type, std::int64_t value) {
+    return isStorage(type) ? stored(type, static_cast<double>(static_cast<std::int8_t>(value)))
+                           : Cell{0, wrap(type, value)};
+  }
+  /// A number as a storage type has it.
+  static Cell stored(DType type, double value) {
+    std::uint16_t code = 0;
+    encode(type, value, &code);
+    const double rounded = decode(type, &code);
+    return isReal(type) ? Cell{rounded, 0} : Cell{0, static_cast<std::int64_t>(rounded)};
+  }
   static Cell extent(const Dim& dim) {
     const auto value = dim.value();
     if (!value) throw Unknown{};
@@ -45,14 +56,20 @@ struct NumberDomain {
   static bool isTrue(const Cell& cell) { return cell.integer != 0; }
 
   static Cell cast(DType from, DType to, const Cell& cell) {
-    if (isFloat(from) && isFloat(to)) return real(to, cell.real);
-    if (isFloat(to))
+    if (isReal(from) && isReal(to)) return real(to, cell.real);
+    if (isReal(to))
       return real(to, from == DType::UInt64 ? static_cast<double>(static_cast<std::uint64_t>(cell.integer))
                                             : static_cast<double>(cell.integer));
-    if (!isFloat(from)) return integer(to, cell.integer);
+    if (!isReal(from)) return integer(to, cell.integer);
+    if (isStorage(to)) return integer(to, sofie_runtime::cast<std::int32_t>(cell.real));
     return dispatch(to, [&](auto zero) -> Cell {
       return {0, static_cast<std::int64_t>(sofie_runtime::cast<decltype(zero)>(cell.real))};
     });
+  }
+
+  static Cell bitCast(DType from, DType to, const Cell& cell) {
+    const Constant bits = *contents(from, {}, {cell}).constant;
+    return cells({Constant{to, {}, bits.bytes}, std::nullopt})[0];
   }
 
   static Cell unary(Op op, DType type, const Cell& cell) {
@@ -267,7 +284,7 @@ struct NumberDomain {
     std::vector<Cell> result(static_cast<std::size_t>(constant.size()));
     for (std::size_t i = 0; i < result.size(); ++i) {
       const auto position = static_cast<std::int64_t>(i);
-      if (isFloat(constant.type))
+      if (isReal(constant.type))
         result[i].real = constant.at<double>(position);
       else
         result[i].integer = constant.at<std::int64_t>(position);
@@ -277,7 +294,7 @@ struct NumberDomain {
 
   static Contents contents(DType type, const std::vector<std::int64_t>& shape,
                            const std::vector<Cell>& cells) {
-    if (isFloat(type)) {
+    if (isReal(type)) {
       std::vector<double> values;
       for (const Cell& cell : cells) values.push_back(cell.real);
       return {Constant::of(type, shape, values), std::nullopt};

@@ -323,6 +323,18 @@ Uses countUses(const Program& program) {
   return uses;
 }
 
+bool usesStorage(const Program& program) {
+  bool found = std::any_of(program.buffers.begin(), program.buffers.end(),
+                           [](const Buffer& buffer) { return isStorage(buffer.type); });
+  std::vector<Kernel> kernels = program.kernels;
+  forEachNest(kernels, [&](Nest& nest) {
+    forEachExpression(nest, [&](const Expr& expr) {
+      walk(expr, [&](const Expr& node) { found = found || isStorage(node.type()); });
+    });
+  });
+  return found;
+}
+
 Dim operationCount(const Program& program) { return program.most(operationCount(program.kernels)); }
 
 namespace {

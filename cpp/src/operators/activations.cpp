@@ -190,12 +190,12 @@ void clip_11(Operator& op) {
 }
 
 void dropout(Operator& op, DType maskType) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   op.output(0, x);
   if (op.wants(1)) op.output(1, op.broadcast(op.scalar(maskType, 1), x.shape()));
 }
 
-void dropout_1(Operator& op) { dropout(op, op.input(0).type); }
+void dropout_1(Operator& op) { dropout(op, op.stored(0).type); }
 void dropout_10(Operator& op) { dropout(op, DType::Bool); }
 
 void dropout_12(Operator& op) {

@@ -1,37 +1,29 @@
 #include "common.hxx"
 
+#include <array>
 #include <numeric>
 
 namespace sofie {
 
 DType onnxType(const Operator& op, std::int64_t code) {
-  switch (code) {
-    case 1:
-      return DType::Float32;
-    case 2:
-      return DType::UInt8;
-    case 3:
-      return DType::Int8;
-    case 4:
-      return DType::UInt16;
-    case 5:
-      return DType::Int16;
-    case 6:
-      return DType::Int32;
-    case 7:
-      return DType::Int64;
-    case 9:
-      return DType::Bool;
-    case 11:
-      return DType::Float64;
-    case 12:
-      return DType::UInt32;
-    case 13:
-      return DType::UInt64;
-    default:
-      op.unsupported("ONNX's element type " + std::to_string(code) +
-                     " is not supported; use float32, float64, an integer type or bool");
-  }
+  // In the order of TensorProto.DataType.
+  static constexpr std::array<std::optional<DType>, 29> types{
+      std::nullopt,    DType::Float32,      DType::UInt8,          DType::Int8,       DType::UInt16,
+      DType::Int16,    DType::Int32,        DType::Int64,
+      std::nullopt,  // string
+      DType::Bool,     DType::Float16,      DType::Float64,        DType::UInt32,     DType::UInt64,
+      std::nullopt,  // complex64
+      std::nullopt,  // complex128
+      DType::BFloat16, DType::Float8E4M3FN, DType::Float8E4M3FNUZ, DType::Float8E5M2, DType::Float8E5M2FNUZ,
+      DType::UInt4,    DType::Int4,         DType::Float4E2M1,     DType::Float8E8M0, DType::UInt2,
+      DType::Int2,     DType::Float6E2M3,   DType::Float6E3M2,
+  };
+  const bool known = code >= 0 && code < static_cast<std::int64_t>(types.size());
+  const std::optional<DType> type = known ? types[static_cast<std::size_t>(code)] : std::nullopt;
+  if (!type)
+    op.unsupported("ONNX's element type " + std::to_string(code) +
+                   " is not supported; use a type of real numbers or bool");
+  return *type;
 }
 
 void requireOneType(const Operator& op, const std::vector<Tensor>& tensors) {
@@ -68,8 +60,8 @@ Dim sizeOf(const Operator& op, std::size_t i) {
 
 Expr literal(const Operator& op, const Constant& constant) {
   requireOne(op, static_cast<std::size_t>(constant.size()));
-  return isFloat(constant.type) ? number(constant.type, constant.at<double>(0))
-                                : integer(constant.type, constant.at<std::int64_t>(0));
+  const DType type = computingType(constant.type);
+  return isFloat(type) ? number(type, constant.at<double>(0)) : integer(type, constant.at<std::int64_t>(0));
 }
 
 Expr scalarOf(Operator& op, std::size_t i) {
@@ -93,6 +85,15 @@ std::vector<Tensor> split(Operator& op, const Tensor& x, const std::vector<Dim>&
     offset = offset + size;
   }
   return parts;
+}
+
+Tensor splitAxis(Tensor tensor, std::size_t axis, const Dim& groups, const Dim& size) {
+  const auto position = static_cast<std::ptrdiff_t>(axis);
+  View& view = tensor.view;
+  view.shape[axis] = size;
+  view.shape.insert(view.shape.begin() + position, groups);
+  view.strides.insert(view.strides.begin() + position, size * view.strides[axis]);
+  return tensor;
 }
 
 Dim fromStart(const Dim& position, const Dim& size) {

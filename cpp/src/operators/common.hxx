@@ -6,7 +6,7 @@
 namespace sofie {
 
 /// The type of a number of ONNX's TensorProto.DataType. \throws UnsupportedError for one that pysofie does
-/// not compute in.
+/// not have.
 DType onnxType(const Operator& op, std::int64_t code);
 /// \throws InvalidModelError when the tensors differ in type.
 void requireOneType(const Operator& op, const std::vector<Tensor>& tensors);
@@ -25,6 +25,9 @@ Expr literal(const Operator& op, const Constant& constant);
 /// States that an axis has elements if there are indices into it: of an empty one even a checked index is
 /// outside.
 void requireElements(Operator& op, const Dim& size, const Shape& indices);
+
+/// Sees axis `axis` as two: `groups` blocks, and the elements of a block.
+Tensor splitAxis(Tensor tensor, std::size_t axis, const Dim& groups, const Dim& size);
 /// Views of the parts of those sizes along an axis, which must make it up.
 std::vector<Tensor> split(Operator& op, const Tensor& x, const std::vector<Dim>& sizes, std::size_t axis);
 

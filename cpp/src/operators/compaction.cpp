@@ -51,7 +51,7 @@ void nonZero_9(Operator& op) {
 
 /// Keeps slices of an axis, or elements of the flattened input; what the condition does not reach is dropped.
 void compress_9(Operator& op) {
-  Tensor x = op.input(0);
+  Tensor x = op.stored(0);
   if (!op.hasAttribute("axis")) x = op.reshape(x, {product(x.shape())});
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
   const Tensor condition = op.input(1);

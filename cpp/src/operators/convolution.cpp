@@ -11,16 +11,6 @@
 namespace sofie {
 namespace {
 
-/// Sees axis `axis` as two: `groups` blocks, and the elements of a block.
-Tensor splitAxis(Tensor tensor, std::size_t axis, const Dim& groups, const Dim& size) {
-  const auto position = static_cast<std::ptrdiff_t>(axis);
-  View& view = tensor.view;
-  view.shape[axis] = size;
-  view.shape.insert(view.shape.begin() + position, groups);
-  view.strides.insert(view.strides.begin() + position, size * view.strides[axis]);
-  return tensor;
-}
-
 /// x: (batch, groups, channels, spatial...), w: (groups, outputs, channels, kernel...)
 /// y: (batch, groups * outputs, positions...), the sum over channels and kernel of
 ///    x[n, g, c, position * stride + k * dilation...] * w[g, o, c, k...]

@@ -135,7 +135,7 @@ void simplifiedLayerNormalization_1(Operator& op) {
   const Tensor x = op.input(0);
   const Normalised y = rmsNormalised(op, x, normalisedAxis(op, x), op.input(1), op.real("epsilon", 1e-5f));
   op.output(0, y.output);
-  op.output(1, y.inverseDeviation);
+  op.output(1, y.inverseDeviation, y.inverseDeviation.type);
 }
 
 /// Inputs: x, skip, gamma, beta, bias; the sum of x, skip and bias is normalised over the last axis.
@@ -144,8 +144,8 @@ void skipLayerNormalization_1(Operator& op) {
   const Normalised y =
       layerNormalised(op, x, op.axis(-1, x.rank()), op.input(2), op.optionalInput(3), smallEpsilon(op));
   op.output(0, y.output);
-  op.output(1, *y.mean);
-  op.output(2, y.inverseDeviation);
+  op.output(1, *y.mean, y.mean->type);
+  op.output(2, y.inverseDeviation, y.inverseDeviation.type);
   op.output(3, x);
 }
 
@@ -154,7 +154,7 @@ void skipSimplifiedLayerNormalization_1(Operator& op) {
   const Tensor x = sum(op, inputs(op, {0, 1, 3}));
   const Normalised y = rmsNormalised(op, x, op.axis(-1, x.rank()), op.input(2), smallEpsilon(op));
   op.output(0, y.output);
-  op.output(2, y.inverseDeviation);
+  op.output(2, y.inverseDeviation, y.inverseDeviation.type);
   op.output(3, x);
 }
 
@@ -175,13 +175,14 @@ void embedLayerNormalization_1(Operator& op) {
   embedding = embedding + row(positions, position);
   if (op.has(1)) embedding = embedding + row(op.input(4), load(op.input(1), place));
   const Tensor x = op.map(shape, embedding);
-  op.output(0, layerNormalised(op, x, 2, op.input(5), op.input(6), smallEpsilon(op)).output);
+  const DType type = op.stored(2).type;
+  op.output(0, layerNormalised(op, x, 2, op.input(5), op.input(6), smallEpsilon(op)).output, type);
   if (op.wants(1)) {
     const Tensor mask = op.has(7) ? op.cast(op.input(7), DType::Int32)
                                   : op.broadcast(op.scalar(DType::Int32, 0), words.shape());
     op.output(1, op.reduce(mask, {1}, false, Combiner::Sum));
   }
-  op.output(2, x);
+  op.output(2, x, type);
 }
 
 SOFIE_OPERATOR_OF(domain, "Gelu", 1, gelu_1<true>);

@@ -45,7 +45,7 @@ std::optional<Tensor> gatheredView(Operator& op, const Tensor& data, std::size_t
 }
 
 void gather_1(Operator& op) {
-  const Tensor data = op.input(0);
+  const Tensor data = op.stored(0);
   Tensor places = op.input(1);
   const std::size_t axis = op.axis(op.integer("axis", 0), data.rank());
   bool checked = false;
@@ -69,7 +69,7 @@ void gather_1(Operator& op) {
 }
 
 void gatherElements_11(Operator& op) {
-  const Tensor data = op.input(0), places = op.input(1);
+  const Tensor data = op.stored(0), places = op.input(1);
   if (places.rank() != data.rank())
     throw ShapeError("the data " + text(data.shape()) + " and the indices " + text(places.shape()) +
                      " differ in rank");
@@ -85,7 +85,7 @@ void gatherElements_11(Operator& op) {
 
 /// The last axis of the indices holds positions in the axes of the data that follow the batch.
 void gatherND_11(Operator& op) {
-  const Tensor data = op.input(0), places = op.input(1);
+  const Tensor data = op.stored(0), places = op.input(1);
   const auto batch = static_cast<std::size_t>(op.integer("batch_dims", 0));
   if (places.rank() == 0) throw ShapeError("the indices have no axis");
   const auto depth = static_cast<std::size_t>(places.shape().back().constant());
@@ -111,7 +111,7 @@ void gatherND_11(Operator& op) {
 
 /// The first elements of each row, as many as its length says, in reverse order.
 void reverseSequence_10(Operator& op) {
-  const Tensor x = op.input(0), lengths = op.input(1);
+  const Tensor x = op.stored(0), lengths = op.input(1);
   const std::size_t batch = op.axis(op.integer("batch_axis", 1), x.rank());
   const std::size_t time = op.axis(op.integer("time_axis", 0), x.rank());
   if (batch == time) op.invalid("batch_axis and time_axis are the same");
@@ -141,7 +141,7 @@ Tensor writeStarts(Operator& op, const Dim& batch, const Dim& size, const Dim& c
 
 /// The cache with the update written over it, as a choice between them at every element.
 void tensorScatter_24(Operator& op) {
-  const Tensor cache = op.input(0), update = op.input(1);
+  const Tensor cache = op.stored(0), update = op.stored(1);
   requireOneType(op, {cache, update});
   const std::string mode = op.string("mode", "linear");
   const bool circular = mode == "circular";

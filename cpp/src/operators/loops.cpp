@@ -378,9 +378,9 @@ std::size_t scanAxis(const Operator& op, const std::string& name, std::size_t i,
 void scan_9(Operator& op) {
   ScanNode scan(op, 0, "scan_input_directions");
   std::vector<Tensor> initial, inputs;
-  for (std::size_t i = 0; i < scan.states(); ++i) initial.push_back(op.input(i));
+  for (std::size_t i = 0; i < scan.states(); ++i) initial.push_back(op.stored(i));
   for (std::size_t i = 0; i < scan.inputs(); ++i) {
-    const Tensor x = op.input(scan.states() + i);
+    const Tensor x = op.stored(scan.states() + i);
     if (x.rank() == 0) throw ShapeError("a scalar cannot be scanned");
     inputs.push_back(op.transpose(x, moved(x.rank(), scanAxis(op, "scan_input_axes", i, x.rank()), 0)));
   }
@@ -401,7 +401,7 @@ void scan_8(Operator& op) {
   ScanNode scan(op, 1, "directions");
   std::vector<Tensor> all;
   for (std::size_t i = 1; i < op.inputCount(); ++i) {
-    all.push_back(op.input(i));
+    all.push_back(op.stored(i));
     if (all.back().rank() == 0) throw ShapeError("its inputs must have a batch axis");
   }
   Dim batch = all.at(0).dim(0);

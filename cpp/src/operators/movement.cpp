@@ -45,7 +45,7 @@ namespace {
 
 void concat_1(Operator& op) {
   std::vector<Tensor> parts;
-  for (std::size_t i = 0; i < op.inputCount(); ++i) parts.push_back(op.input(i));
+  for (std::size_t i = 0; i < op.inputCount(); ++i) parts.push_back(op.stored(i));
   if (parts.empty()) op.invalid("it has no input");
   requireOneType(op, parts);
   op.output(0, concatenate(op, parts, op.axis(op.integer("axis", 1), parts[0].rank())));
@@ -55,7 +55,7 @@ void splitOutputs(Operator& op, const std::vector<Dim>& sizes, std::size_t axis)
   if (sizes.size() != op.node().outputs.size())
     throw ShapeError("it has " + std::to_string(op.node().outputs.size()) + " outputs, but splits into " +
                      std::to_string(sizes.size()) + " parts");
-  const auto parts = split(op, op.input(0), sizes, axis);
+  const auto parts = split(op, op.stored(0), sizes, axis);
   for (std::size_t i = 0; i < parts.size(); ++i) op.output(i, parts[i]);
 }
 
@@ -76,7 +76,7 @@ std::vector<Dim> unevenParts(const Dim& size, std::size_t count) {
 }
 
 void split_1(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
   const auto given = op.integers("split");
   if (op.hasAttribute("split")) return splitOutputs(op, {given.begin(), given.end()}, axis);
@@ -84,7 +84,7 @@ void split_1(Operator& op) {
 }
 
 void split_18(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
   if (op.has(1)) return splitOutputs(op, op.sizesOf(1), axis);
   splitOutputs(op, unevenParts(x.dim(axis), op.node().outputs.size()), axis);
@@ -138,7 +138,7 @@ void completeAxes(std::size_t count, std::vector<std::int64_t>& axes, std::vecto
 
 void slice(Operator& op, const std::vector<Dim>& starts, const std::vector<Dim>& ends,
            std::vector<std::int64_t> axes, std::vector<std::int64_t> steps) {
-  Tensor x = op.input(0);
+  Tensor x = op.stored(0);
   completeAxes(starts.size(), axes, steps);
   if (ends.size() != starts.size())
     throw ShapeError("there are " + std::to_string(starts.size()) + " starts, but " +
@@ -172,7 +172,7 @@ Tensor measuredSlice(Operator& op, const Tensor& x, std::size_t axis, const Expr
 }
 
 void measuredSlice(Operator& op, std::vector<std::int64_t> axes, std::vector<std::int64_t> steps) {
-  Tensor x = op.input(0);
+  Tensor x = op.stored(0);
   const Tensor starts = op.cast(op.input(1), DType::Int64), ends = op.cast(op.input(2), DType::Int64);
   const auto count = static_cast<std::size_t>(product(starts.shape()).constant());
   completeAxes(count, axes, steps);
@@ -216,13 +216,13 @@ Tensor tiled(Operator& op, const Tensor& x, const std::vector<Dim>& repeats) {
 }
 
 void tile_1(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   std::vector<Dim> repeats(x.rank(), 1);
   repeats[op.axis(dimOf(op, 2).constant(), x.rank())] = dimOf(op, 1);
   op.output(0, tiled(op, x, repeats));
 }
 
-void tile_6(Operator& op) { op.output(0, tiled(op, op.input(0), op.sizesOf(1))); }
+void tile_6(Operator& op) { op.output(0, tiled(op, op.stored(0), op.sizesOf(1))); }
 
 // --- Pad ---------------------------------------------------------------------------------------------------
 
@@ -261,7 +261,7 @@ Tensor padMapped(Operator& op, const Tensor& x, const std::vector<Dim>& before, 
 /// `pads` holds the numbers in front of each of `axes`, then those behind.
 void pad(Operator& op, const std::vector<Dim>& pads, const std::vector<std::size_t>& axes,
          const Expr& value) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   if (pads.size() != 2 * axes.size())
     throw ShapeError("there are " + std::to_string(pads.size()) + " pads for " + std::to_string(axes.size()) +
                      " axes; two for each are expected");
@@ -288,20 +288,20 @@ std::vector<std::size_t> allAxes(const Tensor& x) {
 
 /// Opset 2 renamed the attribute `paddings` to `pads`.
 void pad_1(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   const auto pads = op.integers(op.hasAttribute("pads") ? "pads" : "paddings");
   pad(op, {pads.begin(), pads.end()}, allAxes(x), number(x.type, op.real("value", 0)));
 }
 
 void pad_11(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   std::vector<std::size_t> axes = allAxes(x);
   if (op.has(3)) {
     axes.clear();
     for (const std::int64_t axis : op.integersOf(3)) axes.push_back(op.axis(axis, x.rank()));
   }
-  if (op.has(2)) requireOneType(op, {x, op.input(2)});
-  pad(op, op.dimsOf(1), axes, op.has(2) ? scalarOf(op, 2) : number(x.type, 0));
+  if (op.has(2)) requireOneType(op, {x, op.stored(2)});
+  pad(op, op.dimsOf(1), axes, op.has(2) ? cast(x.type, scalarOf(op, 2)) : number(x.type, 0));
 }
 
 }  // namespace

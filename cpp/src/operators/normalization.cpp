@@ -125,8 +125,8 @@ void batchNormalization_14(Operator& op) {
     });
   };
   op.output(0, batchNormalized(op, x, perChannel(op, 1, x), perChannel(op, 2, x), batchMean, batchVariance));
-  if (op.wants(1)) op.output(1, running(3, batchMean));
-  if (op.wants(2)) op.output(2, running(4, batchVariance));
+  if (op.wants(1)) op.output(1, running(3, batchMean), op.stored(3).type);
+  if (op.wants(2)) op.output(2, running(4, batchVariance), op.stored(4).type);
 }
 
 void instanceNormalization_1(Operator& op) {
@@ -191,8 +191,8 @@ void layerNormalization_17(Operator& op) {
                                        op.real("epsilon", 1e-5f));
   op.output(0, y.output);
   const DType stash = op.integer("stash_type", 1) == 11 ? DType::Float64 : DType::Float32;
-  if (op.wants(1)) op.output(1, op.cast(*y.mean, stash));
-  if (op.wants(2)) op.output(2, op.cast(y.inverseDeviation, stash));
+  if (op.wants(1)) op.output(1, *y.mean, stash);
+  if (op.wants(2)) op.output(2, y.inverseDeviation, stash);
 }
 
 void rmsNormalization_23(Operator& op) {

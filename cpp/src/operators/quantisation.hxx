@@ -3,8 +3,11 @@
 
 namespace sofie {
 
-/// The integer nearest to `value`, halves to even, counted from the zero point; beyond the range of the zero
-/// point's type the limit (ONNX QuantizeLinear).
-Expr quantised(const Expr& value, const Expr& zeroPoint);
+/// x, brought into the range of the type and converted to it: towards zero to integers, and NaN stays NaN
+/// where the type has it.
+Expr saturated(const Expr& x, DType type);
+/// The number of the type nearest to `value`, halves to even, counted from the zero point, which may be
+/// empty; beyond the range of the type the limit (ONNX QuantizeLinear).
+Expr quantised(const Expr& value, const Expr& zeroPoint, DType type);
 
 }  // namespace sofie

@@ -30,8 +30,9 @@ Tensor real(Operator& op, std::size_t i) {
 /// Sets the output, quantised with the scale at input i and the zero point behind it.
 void outputQuantised(Operator& op, const Tensor& x, std::size_t i, DType type) {
   const Tensor zero = zeroPoint(op, i + 1).value_or(op.scalar(type, 0));
-  op.output(0, op.elementwise({x, quantisationParameter(op, i), zero},
-                              [](const std::vector<Expr>& v) { return quantised(v[0] / v[1], v[2]); }));
+  op.output(0, op.elementwise({x, quantisationParameter(op, i), zero}, [&](const std::vector<Expr>& v) {
+    return quantised(v[0] / v[1], v[2], type);
+  }));
 }
 
 /// A function of real numbers between quantised ones.
@@ -112,7 +113,7 @@ Tensor plus(Operator& op, const Tensor& x, std::size_t i) {
 void matMulIntegerToFloat_1(Operator& op) {
   const Tensor sums = matrixProduct(op, centred(op, op.input(0), zeroPoint(op, 4)),
                                     centred(op, op.input(1), zeroPoint(op, 5)));
-  op.output(0, plus(op, scaledSums(op, sums, 2, 3), 6));
+  op.output(0, plus(op, scaledSums(op, sums, 2, 3), 6), op.stored(2).type);
 }
 
 /// Inputs: A, its scale and zero point, B with those of its columns, C in units of both scales; real numbers

@@ -46,7 +46,7 @@ Tensor requantised(Operator& op, const Tensor& sum, const Tensor& left, const Te
     return real(v[0]) * real(v[1]) / real(v[2]);
   });
   return op.elementwise({sum, scale, zeroPoint}, [&](const std::vector<Expr>& v) {
-    return quantised(cast(DType::Float32, v[0]) * v[1], v[2]);
+    return quantised(cast(DType::Float32, v[0]) * v[1], v[2], v[2].type());
   });
 }
 

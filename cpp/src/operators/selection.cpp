@@ -1,6 +1,4 @@
-/// Where, conversions, the triangles of a matrix, and one-hot vectors.
-#include <cctype>
-
+/// Where, the triangles of a matrix, and one-hot vectors.
 #include "common.hxx"
 #include "sofie/error.hxx"
 
@@ -8,7 +6,7 @@ namespace sofie {
 namespace {
 
 void where_9(Operator& op) {
-  const Tensor condition = op.input(0), yes = op.input(1), no = op.input(2);
+  const Tensor condition = op.input(0), yes = op.stored(1), no = op.stored(2);
   if (condition.type != DType::Bool)
     op.invalid("its condition is of type " + std::string(dtypeName(condition.type)));
   requireOneType(op, {yes, no});
@@ -16,23 +14,8 @@ void where_9(Operator& op) {
                               [](const std::vector<Expr>& x) { return select(x[0], x[1], x[2]); }));
 }
 
-/// Names of types, as TensorProto.DataType spells them.
-void cast_1(Operator& op) {
-  std::string name = op.string("to", "");
-  for (char& letter : name) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  if (name == "float") name = "float32";
-  if (name == "double") name = "float64";
-  op.output(0, op.cast(op.input(0), parseDType(name)));
-}
-
-void cast_6(Operator& op) {
-  op.output(0, op.cast(op.input(0), onnxType(op, op.attribute<std::int64_t>("to"))));
-}
-
-void castLike_15(Operator& op) { op.output(0, op.cast(op.input(0), op.input(1).type)); }
-
 void trilu_14(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   if (x.rank() < 2) throw ShapeError("a tensor of shape " + text(x.shape()) + " is not a matrix");
   const Expr row = index(static_cast<int>(x.rank()) - 2), column = index(static_cast<int>(x.rank()) - 1);
   const Expr diagonal = row + (op.has(1) ? scalarOf(op, 1) : integer(DType::Int64, 0));
@@ -42,7 +25,7 @@ void trilu_14(Operator& op) {
 
 /// Opset 11 lets indices count from the end; those outside of the depth are nowhere hot.
 void oneHot(Operator& op, bool countsFromEnd) {
-  const Tensor places = op.input(0), values = op.input(2);
+  const Tensor places = op.input(0), values = op.stored(2);
   const Dim depth = sizeOf(op, 1);
   op.atLeast(depth, 0, "the depth");
   if (values.rank() != 1)
@@ -58,7 +41,7 @@ void oneHot(Operator& op, bool countsFromEnd) {
   Expr hot = binary(Op::Eq, place, here);
   if (countsFromEnd) hot = binary(Op::LogicalOr, hot, binary(Op::Eq, place, here - extent(depth)));
   const auto value = [&](std::int64_t i) { return load(values, {extent(i)}); };
-  op.output(0, op.map(shape, select(hot, value(1), value(0))));
+  op.output(0, op.map(shape, select(hot, value(1), value(0))), values.type);
 }
 
 void oneHot_9(Operator& op) { oneHot(op, false); }
@@ -67,9 +50,6 @@ void oneHot_11(Operator& op) { oneHot(op, true); }
 }  // namespace
 
 SOFIE_OPERATOR("Where", 9, where_9);
-SOFIE_OPERATOR("Cast", 1, cast_1);
-SOFIE_OPERATOR("Cast", 6, cast_6);
-SOFIE_OPERATOR("CastLike", 15, castLike_15);
 SOFIE_OPERATOR("Trilu", 14, trilu_14);
 SOFIE_OPERATOR("OneHot", 9, oneHot_9);
 SOFIE_OPERATOR("OneHot", 11, oneHot_11);

@@ -10,7 +10,7 @@ namespace {
 
 void sequenceConstruct_11(Operator& op) {
   std::vector<Tensor> tensors;
-  for (std::size_t i = 0; i < op.inputCount(); ++i) tensors.push_back(op.input(i));
+  for (std::size_t i = 0; i < op.inputCount(); ++i) tensors.push_back(op.stored(i));
   op.output(0, Item::sequence(tensors));
 }
 
@@ -35,7 +35,7 @@ void sequenceInsert_11(Operator& op) {
   auto tensors = op.sequence(0);
   const std::size_t size = tensors.size();
   const auto place = op.has(2) ? position(op, 2, size, size + 1) : static_cast<std::ptrdiff_t>(size);
-  tensors.insert(tensors.begin() + place, op.input(1));
+  tensors.insert(tensors.begin() + place, op.stored(1));
   op.output(0, Item::sequence(tensors));
 }
 
@@ -77,7 +77,7 @@ std::vector<Dim> chunks(std::int64_t size, std::int64_t chunk) {
 }
 
 void splitToSequence_11(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   const std::size_t axis = op.axis(op.integer("axis", 0), x.rank());
   const bool single = !op.has(1), listed = op.has(1) && op.input(1).rank() == 1;
   const auto sizes =

@@ -12,10 +12,10 @@ void identity_1(Operator& op) { op.output(0, op.item(0)); }
 
 // --- the shape as values -----------------------------------------------------------------------------------
 
-void shape_1(Operator& op) { op.output(0, op.dims(op.input(0).shape())); }
+void shape_1(Operator& op) { op.output(0, op.dims(op.stored(0).shape())); }
 
 void shape_15(Operator& op) {
-  const Shape shape = op.input(0).shape();
+  const Shape shape = op.stored(0).shape();
   const auto rank = static_cast<std::int64_t>(shape.size());
   const auto position = [&](const std::string& name, std::int64_t otherwise) {
     const std::int64_t given = op.integer(name, otherwise);
@@ -25,7 +25,7 @@ void shape_15(Operator& op) {
   op.output(0, op.dims({shape.begin() + start, shape.begin() + end}));
 }
 
-void size_1(Operator& op) { op.output(0, op.map({}, extent(product(op.input(0).shape())))); }
+void size_1(Operator& op) { op.output(0, op.map({}, extent(product(op.stored(0).shape())))); }
 
 // --- the same elements in another shape --------------------------------------------------------------------
 
@@ -65,17 +65,17 @@ Tensor reshaped(Operator& op, const Tensor& x, Shape shape, bool zeroCopies) {
 
 void reshape_1(Operator& op) {
   const auto shape = op.integers("shape");
-  op.output(0, reshaped(op, op.input(0), {shape.begin(), shape.end()}, true));
+  op.output(0, reshaped(op, op.stored(0), {shape.begin(), shape.end()}, true));
 }
 
-void reshape_5(Operator& op) { op.output(0, reshaped(op, op.input(0), op.sizesOf(1, false), true)); }
+void reshape_5(Operator& op) { op.output(0, reshaped(op, op.stored(0), op.sizesOf(1, false), true)); }
 
 void reshape_14(Operator& op) {
-  op.output(0, reshaped(op, op.input(0), op.sizesOf(1, false), op.integer("allowzero", 0) == 0));
+  op.output(0, reshaped(op, op.stored(0), op.sizesOf(1, false), op.integer("allowzero", 0) == 0));
 }
 
 void flatten_1(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   const std::int64_t given = op.integer("axis", 1);
   const std::size_t axis = given == static_cast<std::int64_t>(x.rank()) ? x.rank() : op.axis(given, x.rank());
   const auto border = x.shape().begin() + static_cast<std::ptrdiff_t>(axis);
@@ -83,7 +83,7 @@ void flatten_1(Operator& op) {
 }
 
 void squeeze_1(Operator& op) {
-  Tensor x = op.input(0);
+  Tensor x = op.stored(0);
   std::vector<std::size_t> axes;
   if (op.hasAxes("axes", 1)) {
     axes = op.axes("axes", 1, x.rank());
@@ -99,14 +99,14 @@ void squeeze_1(Operator& op) {
 }
 
 void unsqueeze_1(Operator& op) {
-  Tensor x = op.input(0);
+  Tensor x = op.stored(0);
   const std::size_t count = op.has(1) ? op.dimsOf(1).size() : op.integers("axes").size();
   for (const std::size_t axis : op.axes("axes", 1, x.rank() + count)) x = op.unsqueeze(x, axis);
   op.output(0, x);
 }
 
 void transpose_1(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   std::vector<std::size_t> permutation(x.rank());
   std::iota(permutation.rbegin(), permutation.rend(), std::size_t(0));
   if (op.hasAttribute("perm")) {
@@ -125,7 +125,7 @@ void transpose_1(Operator& op) {
 }
 
 void expand_8(Operator& op) {
-  const Tensor x = op.input(0);
+  const Tensor x = op.stored(0);
   const Shape shape = op.sizesOf(1, false);
   for (const Dim& dim : shape) op.atLeast(dim, 0, "a size in the shape " + text(shape));
   op.output(0, op.broadcast(x, broadcastShapes({x.shape(), shape})));
@@ -154,22 +154,22 @@ Dim divided(const Dim& size, const Dim& block) {
 }
 
 void depthToSpace_1(Operator& op) {
-  const Shape size = image(op, op.input(0));
+  const Shape size = image(op, op.stored(0));
   const Dim block = op.integer("blocksize", 1), channels = divided(size[1], block * block);
   const bool first = depthFirst(op);
   const Tensor blocks =
-      first ? op.transpose(op.reshape(op.input(0), {size[0], block, block, channels, size[2], size[3]}),
+      first ? op.transpose(op.reshape(op.stored(0), {size[0], block, block, channels, size[2], size[3]}),
                            {0, 3, 4, 1, 5, 2})
-            : op.transpose(op.reshape(op.input(0), {size[0], channels, block, block, size[2], size[3]}),
+            : op.transpose(op.reshape(op.stored(0), {size[0], channels, block, block, size[2], size[3]}),
                            {0, 1, 4, 2, 5, 3});
   op.output(0, op.reshape(blocks, {size[0], channels, size[2] * block, size[3] * block}));
 }
 
 void spaceToDepth_1(Operator& op) {
-  const Shape size = image(op, op.input(0));
+  const Shape size = image(op, op.stored(0));
   const Dim block = op.integer("blocksize", 1), rows = divided(size[2], block),
             columns = divided(size[3], block);
-  const Tensor blocks = op.reshape(op.input(0), {size[0], size[1], rows, block, columns, block});
+  const Tensor blocks = op.reshape(op.stored(0), {size[0], size[1], rows, block, columns, block});
   const Tensor deep =
       depthFirst(op) ? op.transpose(blocks, {0, 3, 5, 1, 2, 4}) : op.transpose(blocks, {0, 1, 3, 5, 2, 4});
   op.output(0, op.reshape(deep, {size[0], size[1] * block * block, rows, columns}));
