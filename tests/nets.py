@@ -212,6 +212,30 @@ def trees() -> onnx.ModelProto:
     return net("trees", nodes, [value("x", "float32", "n", 4)], outputs, domains={"ai.onnx.ml": 1})
 
 
+def recurrent() -> onnx.ModelProto:
+    """A GRU over those rows that the data choose."""
+    constants = {
+        "zero": np.float32(0),
+        "axis": np.array([1]),
+        "w": constant(1, 12, 3),
+        "r": constant(1, 12, 4, seed=1),
+        "b": constant(1, 24, seed=2),
+    }
+    nodes = [
+        node("Greater", ["weight", "zero"], ["isHeavy"]),
+        node("Compress", ["x", "isHeavy"], ["chosen"], axis=0),
+        node("Unsqueeze", ["chosen", "axis"], ["steps"]),
+        node("GRU", ["steps", "w", "r", "b"], ["states", "last"], hidden_size=4),
+    ]
+    inputs = [value("x", "float32", "n", 3), value("weight", "float32", "n")]
+    outputs = [
+        value("chosen", "float32", "m", 3),
+        value("states", "float32", "m", 1, 1, 4),
+        value("last", "float32", 1, 1, 4),
+    ]
+    return net("recurrent", nodes, inputs, outputs, constants)
+
+
 ALL: dict[str, Callable[[], onnx.ModelProto]] = {
     make.__name__: make
     for make in (
@@ -227,5 +251,6 @@ ALL: dict[str, Callable[[], onnx.ModelProto]] = {
         logic,
         whole,
         trees,
+        recurrent,
     )
 }

@@ -10,6 +10,7 @@
 #include "gather.hxx"
 #include "mixed_outputs.hxx"
 #include "mlp.hxx"
+#include "recurrent.hxx"
 #include "two_outputs.hxx"
 
 namespace {
@@ -77,15 +78,18 @@ void dynamicSizes() {
   TMVA_SOFIE_attention::Session attention;
   TMVA_SOFIE_mixed_outputs::Session mixed;
   TMVA_SOFIE_gather::Session gather;
+  TMVA_SOFIE_recurrent::Session recurrent;
   const std::vector<float> x(72 * 9, 0.5f);
   const std::vector<std::int64_t> ids(9, 3), wrong(9, 99);
   std::vector<float> y(72 * 9), mean(1);
+  std::vector<float> states(72), last(4);
   std::vector<std::int64_t> best(9);
   bool passes[45];
   conv.prepare(9);
   attention.prepare(9, 9);
   mixed.prepare(9);
   gather.prepare(9);
+  recurrent.prepare(9);
   for (const std::size_t n : {9, 1, 0, 5, 8, 2, 9}) {
     expectNone("conv", [&] {
       conv.prepare(n);
@@ -103,6 +107,10 @@ void dynamicSizes() {
       gather.prepare(n);
       gather.infer(ids.data(), y.data(), mean.data());
       gather.infer(wrong.data(), y.data(), mean.data());
+    });
+    expectNone("recurrent", [&] {
+      recurrent.prepare(n);
+      recurrent.infer(x.data(), x.data(), y.data(), states.data(), last.data());
     });
   }
 }

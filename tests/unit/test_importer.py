@@ -82,6 +82,13 @@ def test_initializer_that_is_an_input_is_a_constant():
     assert [t.name for t in pysofie.load(proto).inputs] == ["x"]
 
 
+def test_wrong_types_of_inner_values_do_not_matter():
+    nodes = [helper.make_node("Relu", ["x"], ["a"]), helper.make_node("Neg", ["a"], ["y"])]
+    proto = support.model(nodes, [X], [Y])
+    proto.graph.value_info.append(support.floats("a", 7, "wrong"))
+    assert pysofie.load(proto).outputs[0].shape == ("batch", 3)
+
+
 @pytest.mark.parametrize(
     "attribute",
     [

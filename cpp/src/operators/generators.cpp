@@ -82,19 +82,27 @@ void eyeLike_9(Operator& op) {
   op.output(0, op.map(x.shape(), binary(Op::Eq, index(1), diagonal)), type);
 }
 
-/// A running combination, as one reduction for each element over those before it.
+/// A running combination: every row combines the one before it with a row of the input.
 template <Combiner combiner>
 void running_11(Operator& op) {
   const Tensor x = op.input(0);
   const std::size_t axis = op.axis(dimOf(op, 1).constant(), x.rank());
   const bool reverse = op.integer("reverse", 0) != 0, exclusive = op.integer("exclusive", 0) != 0;
-  std::vector<Expr> place = indices(x.rank());
-  const Expr here = place[axis], along = index(static_cast<int>(x.rank()));
-  place[axis] = along;
-  const Op order = reverse ? (exclusive ? Op::Gt : Op::Ge) : (exclusive ? Op::Lt : Op::Le);
-  const Expr neutral = number(x.type, combiner == Combiner::Sum ? 0 : 1);
-  op.output(0, op.reduce(x.shape(), {x.dim(axis)}, combiner,
-                         select(binary(order, along, here), load(x, place), neutral)));
+  const Dim& size = x.dim(axis);
+  const Tensor result = op.temporary(x.type, x.shape());
+  const auto row = [&](const Tensor& tensor, const Dim& place) {
+    return element(op.squeeze(op.slice(tensor, axis, place, 1), axis));
+  };
+  op.loop(op.localName("row"), size, std::nullopt, [&](const Dim& number) {
+    const Dim here = reverse ? size - 1 - number : number;
+    const Dim before = reverse ? min(here + 1, size - 1) : max(here - 1, 0);  // the first has none
+    const Expr isFirst = binary(Op::Eq, extent(number), integer(DType::Int64, 0));
+    const Expr next = row(x, exclusive ? before : here);
+    const Expr first = exclusive ? sofie::number(x.type, combiner == Combiner::Sum ? 0 : 1) : next;
+    const Expr combined = binary(combiner == Combiner::Sum ? Op::Add : Op::Mul, row(result, before), next);
+    op.store(select(isFirst, first, combined), op.squeeze(op.slice(result, axis, here, 1), axis));
+  });
+  op.output(0, result);
 }
 
 }  // namespace
