@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import onnx
 from conformance import suite
 from onnx import TensorProto, defs, helper
@@ -172,7 +173,15 @@ def retyped(case: suite.Case, proto: onnx.ModelProto, schema: defs.OpSchema, num
     dtype = helper.tensor_dtype_to_np_dtype(number)
     names = [value.name for value in proto.graph.input]
     data = [
-        ([x.astype(dtype) if name in same else x for name, x in zip(names, inputs, strict=False)], outputs)
+        (
+            [converted(x, dtype) if name in same else x for name, x in zip(names, inputs, strict=False)],
+            outputs,
+        )
         for inputs, outputs in case.data_sets()
     ]
     return replace(case, content=other.SerializeToString(), data=data, folder=None, constants=[])
+
+
+def converted(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The same numbers in another dtype; NumPy converts those of other packages from its own ones only."""
+    return x.astype(np.float32 if x.dtype.isbuiltin == 2 else x.dtype).astype(dtype)
