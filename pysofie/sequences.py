@@ -76,6 +76,17 @@ def _tensors(value: Value, given: Any) -> Iterator[tuple[str, Any]]:
         yield from ((f"{value.name}[{i}]", tensor) for i, tensor in enumerate(given))
 
 
+def tensors(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace sequences by their tensors, and leave out absent optionals."""
+    result: dict[str, Any] = {}
+    for name, value in named.items():
+        if isinstance(value, list):
+            result.update((f"{name}[{i}]", tensor) for i, tensor in enumerate(value))
+        elif value is not None:
+            result[name] = value
+    return result
+
+
 def collect(tensors: Sequence[Any], values: Sequence[Value]) -> dict[str, Any]:
     """Put the tensors of a session's outputs together to the model's values."""
     result: dict[str, Any] = {}

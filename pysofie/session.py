@@ -42,6 +42,8 @@ class Session:
         What was compiled, and for what.
     inputs, outputs : tuple of Tensor
         Names, dtypes and shapes.
+    input_values, output_values : list of Value
+        What they are in the model file, if it has sequences or optionals; else empty.
     symbols : list of str
         The dims that the shapes of the inputs decide, in the order in which a runner takes them.
     measured : list of str
@@ -64,8 +66,8 @@ class Session:
         self.weights = weights
         self._threads = threading.local()
         self._result = _result_type(self.outputs)
-        self._input_values = values_of(description.get("input_values"))
-        self._output_values = values_of(description.get("output_values"))
+        self.input_values = values_of(description.get("input_values"))
+        self.output_values = values_of(description.get("output_values"))
         self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in self.inputs)
         self._has_foreign = any(_is_foreign(tensor.dtype) for tensor in (*self.inputs, *self.outputs))
         # The first runner is made here, so that a broken weights file is reported here.
@@ -92,7 +94,7 @@ class Session:
         IndexError
             The model computed an index that lies outside its tensor.
         """
-        if named or self._input_values or len(arrays) != len(self.inputs):
+        if named or self.input_values or len(arrays) != len(self.inputs):
             arrays = tuple(self._bind(arrays, named))
         outputs = self._compute(arrays)
         return outputs[0] if self._result is None else self._result(*outputs)
@@ -116,8 +118,8 @@ class Session:
             As a call.
         """
         outputs = self._compute(self._bind((), feeds))
-        if self._output_values:
-            return collect(outputs, self._output_values)
+        if self.output_values:
+            return collect(outputs, self.output_values)
         return {tensor.name: array for tensor, array in zip(self.outputs, outputs, strict=True)}
 
     def benchmark(self, feeds: Any, repeat: int = 1000) -> NDArray[np.uint64]:
@@ -158,7 +160,7 @@ class Session:
     @property
     def input_names(self) -> list[str]:
         """The names that `run` takes."""
-        return [value.name for value in self._input_values or self.inputs]
+        return [value.name for value in self.input_values or self.inputs]
 
     @property
     def arena_bytes(self) -> int:
@@ -206,8 +208,8 @@ class Session:
 
     def _bind(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
         """Put the inputs in order."""
-        if self._input_values:
-            arrays, named = spread(arrays, named, self._input_values)
+        if self.input_values:
+            arrays, named = spread(arrays, named, self.input_values)
         names = [tensor.name for tensor in self.inputs]
         given = dict(zip(names, arrays, strict=False))
         unknown = [name for name in named if name not in names]

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import onnx
 import support
-from onnx import helper
+from onnx import TensorProto, helper
 
 node = helper.make_node
 
@@ -234,6 +234,23 @@ def recurrent() -> onnx.ModelProto:
         value("last", "float32", 1, 1, 4),
     ]
     return net("recurrent", nodes, inputs, outputs, constants)
+
+
+def sequences(dims: list[int | str] | None = None) -> onnx.ModelProto:
+    """Insert `t` in front of the sequence `s`, and concatenate all."""
+    element = helper.make_tensor_type_proto(TensorProto.FLOAT, dims)
+    kind = helper.make_sequence_type_proto(element)
+    graph = helper.make_graph(
+        [
+            node("Constant", [], ["zero"], value_int=0),
+            node("SequenceInsert", ["s", "t", "zero"], ["longer"]),
+            node("ConcatFromSequence", ["longer"], ["y"], axis=0),
+        ],
+        "g",
+        [helper.make_value_info("s", kind), value("t", "float32", 2)],
+        [helper.make_value_info("longer", kind), value("y", "float32", "m")],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
 ALL: dict[str, Callable[[], onnx.ModelProto]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -14,6 +14,7 @@ from rich.table import Table
 import pysofie
 from pysofie.cli import main
 from pysofie.errors import Error, ShapeError
+from pysofie.sequences import tensors
 from pysofie.toolchains import TARGETS
 
 if TYPE_CHECKING:
@@ -198,7 +199,7 @@ def run(
     session = pysofie.compile(model, target=target, dims=dims, profile=profile)
     click.echo(f"compiled or found in the cache in {time.perf_counter() - start:.2f} s")
     feeds = _read_inputs(inputs) if inputs else _random_inputs(session)
-    outputs = session.run(feeds)
+    outputs = tensors(session.run(feeds))
     for name, array in outputs.items():
         click.echo(f"{name}: {array.dtype}{list(array.shape)}\n{np.array2string(array, threshold=20)}")
     if repeat:
@@ -210,7 +211,7 @@ def run(
     if profile:
         _print_profile(session.profile())
     if output is not None:
-        np.savez(output, **cast("dict[str, Any]", outputs))
+        np.savez(output, **outputs)
         click.echo(f"wrote {output}")
 
 
@@ -261,8 +262,8 @@ def config(what: str | None) -> None:
 
 def _print_signature(model: Model) -> None:
     table = Table("", "name", "dtype", "shape", title=f"model {escape(model.name)}")
-    for role, tensors in (("input", model.inputs), ("output", model.outputs)):
-        for tensor in tensors:
+    for role, values in (("input", model.inputs), ("output", model.outputs)):
+        for tensor in values:
             table.add_row(role, *map(escape, (tensor.name, tensor.dtype, ", ".join(map(str, tensor.shape)))))
     _console.print(table)
     for key, value in model.metadata.items():

@@ -4,35 +4,14 @@ from __future__ import annotations
 
 import nets
 import numpy as np
-import onnx
 import pytest
 from onnx import TensorProto, helper
 
 import pysofie
 
 
-def sequence_model(dims: list[int | str] | None = None) -> onnx.ModelProto:
-    """Insert `t` in front of the sequence `s`, and concatenate all."""
-    element = helper.make_tensor_type_proto(TensorProto.FLOAT, dims)
-    kind = helper.make_sequence_type_proto(element)
-    graph = helper.make_graph(
-        [
-            helper.make_node("Constant", [], ["zero"], value_int=0),
-            helper.make_node("SequenceInsert", ["s", "t", "zero"], ["longer"]),
-            helper.make_node("ConcatFromSequence", ["longer"], ["y"], axis=0),
-        ],
-        "g",
-        [helper.make_value_info("s", kind), helper.make_tensor_value_info("t", TensorProto.FLOAT, [2])],
-        [
-            helper.make_value_info("longer", kind),
-            helper.make_tensor_value_info("y", TensorProto.FLOAT, ["m"]),
-        ],
-    )
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-
-
 def test_a_sequence_is_a_list_of_arrays() -> None:
-    session = pysofie.compile(sequence_model(), dims={"s": [(3,), ("n",)]})
+    session = pysofie.compile(nets.sequences(), dims={"s": [(3,), ("n",)]})
     parts = [np.arange(3, dtype="f"), np.arange(4, dtype="f")]
     outputs = session.run({"s": parts, "t": np.ones(2, "f")})
     assert [x.tolist() for x in outputs["longer"]] == [[1, 1], [0, 1, 2], [0, 1, 2, 3]]
@@ -41,19 +20,19 @@ def test_a_sequence_is_a_list_of_arrays() -> None:
 
 
 def test_a_length_is_enough_where_the_file_tells_the_rank() -> None:
-    session = pysofie.compile(sequence_model(["n"]), dims={"s": 2})
+    session = pysofie.compile(nets.sequences(["n"]), dims={"s": 2})
     outputs = session.run({"s": [np.zeros(0, "f"), np.zeros(5, "f")], "t": np.ones(2, "f")})
     assert outputs["y"].shape == (7,)
 
 
 def test_the_length_must_be_known() -> None:
     with pytest.raises(pysofie.UnsupportedError, match=r"'s' is a sequence; say how many"):
-        pysofie.load(sequence_model(["n"]))
+        pysofie.load(nets.sequences(["n"]))
 
 
 @pytest.mark.parametrize("given", [np.zeros(3, "f"), [np.zeros(3, "f")], None])
 def test_a_sequence_of_another_length_is_refused(given: object) -> None:
-    session = pysofie.compile(sequence_model(), dims={"s": [(3,), (3,)]})
+    session = pysofie.compile(nets.sequences(), dims={"s": [(3,), (3,)]})
     with pytest.raises(pysofie.ShapeError, match="'s' is a sequence of 2 tensors; got"):
         session.run({"s": given, "t": np.ones(2, "f")})
 

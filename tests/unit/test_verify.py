@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nets
 import numpy as np
 import pytest
 import support
@@ -16,6 +17,13 @@ def test_a_compiled_model_agrees():
         results = pysofie.verify(support.mlp(dtype=dtype), sizes=[1, 5])
         assert [result.size for result in results] == [{"batch": 1}, {"batch": 5}]
         assert all(result.ok for result in results)
+
+
+def test_a_model_with_sequences_agrees():
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'pysofie[verify]'")
+    results = pysofie.verify(nets.sequences(["n"]), dims={"s": 2}, sizes=(1, 3))
+    assert [row.output for row in results[:4]] == ["longer[0]", "longer[1]", "longer[2]", "y"]
+    assert all(row.ok for row in results)
 
 
 ONE = np.ones(3, "float32")
