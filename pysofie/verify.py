@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,8 @@ def verify(
     Raises
     ------
     Error
-        onnxruntime is not installed, or the source is not ONNX; or as `pysofie.compile`.
+        onnxruntime is not installed or cannot run the model, or the source is not ONNX; or as
+        `pysofie.compile`.
     """
     import numpy as np
 
@@ -100,7 +102,9 @@ def verify(
         }
         given = collect(list(feeds.values()), session.input_values) if session.input_values else feeds
         names = [output.name for output in reference.get_outputs()]
-        expected = tensors(dict(zip(names, reference.run(None, given), strict=True)))
+        with _explained():
+            outputs = reference.run(None, given)
+        expected = tensors(dict(zip(names, outputs, strict=True)))
         for name, array in tensors(session.run(given)).items():
             results.append(compare(name, size, array, np.asarray(expected[name]), tolerance))
     return results
@@ -188,9 +192,23 @@ def _reference(source: ModelLike) -> Any:
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     content = source.SerializeToString() if hasattr(source, "SerializeToString") else source
-    return onnxruntime.InferenceSession(
-        content if isinstance(content, bytes) else str(content), options, providers=["CPUExecutionProvider"]
-    )
+    with _explained():
+        return onnxruntime.InferenceSession(
+            content if isinstance(content, bytes) else str(content),
+            options,
+            providers=["CPUExecutionProvider"],
+        )
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Say whose limit it is that the reference cannot do."""
+    try:
+        yield
+    except Exception as error:  # onnxruntime's exceptions have no common class of their own
+        raise Error(
+            f"onnxruntime cannot run this model, so there is nothing to compare with: {error}"
+        ) from error
 
 
 def _sizes(session: Session, sizes: Sequence[int], dims: Dims) -> list[dict[str, int]]:

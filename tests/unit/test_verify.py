@@ -6,6 +6,7 @@ import nets
 import numpy as np
 import pytest
 import support
+from onnx import TensorProto, helper
 
 import pysofie
 from pysofie.verify import compare
@@ -17,6 +18,14 @@ def test_a_compiled_model_agrees():
         results = pysofie.verify(support.mlp(dtype=dtype), sizes=[1, 5])
         assert [result.size for result in results] == [{"batch": 1}, {"batch": 5}]
         assert all(result.ok for result in results)
+
+
+def test_what_onnxruntime_cannot_run_is_said():
+    pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install 'pysofie[verify]'")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.BFLOAT16, [3]) for name in "xy")
+    proto = support.model([helper.make_node("Relu", ["x"], ["y"])], [x], [y])
+    with pytest.raises(pysofie.Error, match="onnxruntime cannot run this model"):
+        pysofie.verify(proto)
 
 
 def test_a_model_with_sequences_agrees():
