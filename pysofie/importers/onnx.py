@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # More nodes than any network has; local functions that call each other can ask for exponentially many.
 _MAX_NODES = 1_000_000
+# Subgraphs of subgraphs: each is analysed once for every analysis of the graph around it, and to lower it.
+_MAX_NESTING = 8
 
 Operators: TypeAlias = set[tuple[str, str]]
 
@@ -244,8 +246,8 @@ def _refuse_explosion(proto: ModelProto) -> None:
     open_calls: set[tuple[str, str]] = set()
 
     def size_of_nodes(nodes: Any) -> int:
-        total = sum(size_of_nodes(graph.node) for graph in _graphs(nodes))
-        for node in nodes:
+        total = 0
+        for node in (*nodes, *(node for graph in _graphs(nodes) for node in graph.node)):
             key = (node.domain, node.op_type)
             total += size_of_function(key) if key in functions else 1
         return total
@@ -345,6 +347,7 @@ class _Builder:
         self.operators = operators
         self.dims = dims
         self.problems: list[str] = []
+        self.nesting = 0
         self.symbols: list[str] = []
         self.taken = {
             dim.dim_param for value in proto.graph.input for dim in value.type.tensor_type.shape.dim
@@ -494,9 +497,14 @@ class _Builder:
         )
 
     def _attribute(self, node: NodeProto, attribute: AttributeProto) -> Any:
-        if attribute.type == AttributeProto.GRAPH:
-            return self.graph(attribute.g, attribute.g.name, is_subgraph=True)
-        return _attribute(node, attribute)
+        if attribute.type != AttributeProto.GRAPH:
+            return _attribute(node, attribute)
+        if self.nesting == _MAX_NESTING:
+            raise UnsupportedError(f"node {node.name!r}: subgraphs are nested more than {_MAX_NESTING} deep")
+        self.nesting += 1
+        graph = self.graph(attribute.g, attribute.g.name, is_subgraph=True)
+        self.nesting -= 1
+        return graph
 
 
 def _domain(node: NodeProto) -> str:

@@ -236,6 +236,36 @@ def test_scan_of_a_batch_of_sequences() -> None:
         np.testing.assert_allclose(outputs["last"][b], state, rtol=1e-6)
 
 
+def test_loops_that_would_be_written_out_without_end_are_refused() -> None:
+    text = """
+    growing (float[2] a) => (float[m] last) {
+      many = Constant <value = int64 {1000000}> ()
+      yes = Constant <value = bool {1}> ()
+      last = Loop (many, yes, a) <body = body (int64 i, bool go, float[p] v) => (bool go_on, float[q] next) {
+        go_on = Identity (go)
+        next = Concat <axis = 0> (v, a)
+      }>
+    }"""
+    with pytest.raises(pysofie.UnsupportedError, match="1024 iterations at most"):
+        pysofie.load(model(text))
+
+
+def nested(depth: int) -> str:
+    """Branches in branches."""
+    inside = "Neg (x)" if depth == 0 else nested(depth - 1)
+    return (
+        f"If (c) <then_branch = t{depth} () => (float[2] t{depth}_y) {{ t{depth}_y = {inside} }},"
+        f" else_branch = e{depth} () => (float[2] e{depth}_y) {{ e{depth}_y = Abs (x) }}>"
+    )
+
+
+def test_subgraphs_may_be_nested_but_not_without_end() -> None:
+    text = "nested (bool c, float[2] x) => (float[2] y) {{ y = {} }}"
+    check(model(text.format(nested(6))), {"c": np.array(True), "x": np.array([1, -2], "f")})
+    with pytest.raises(pysofie.UnsupportedError, match="nested more than 8 deep"):
+        pysofie.load(model(text.format(nested(12))))
+
+
 def test_every_iteration_draws_numbers_of_its_own() -> None:
     text = """
     noise (int64 n) => (float[m, 4] rows) {

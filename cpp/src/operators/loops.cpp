@@ -111,8 +111,8 @@ class LoopNode {
   }
 
   void write() {
-    const std::string reason = whyNotRepeated();
-    if (reason.empty()) return repeat();
+    const std::string reason = tryToRepeat();
+    if (repeated_) return repeat(*repeated_);
     const bool isLimited = limit_ && limit_->isConstant();
     if (condition_ || (limit_ && !isLimited))
       op_.unsupported(
@@ -121,8 +121,10 @@ class LoopNode {
   }
 
  private:
-  /// More iterations than these are never written one by one.
-  static constexpr std::int64_t mostUnrolled = 1024;
+  /// More iterations than these are never written one by one; of loops inside of such loops fewer.
+  std::int64_t mostUnrolled() const {
+    return 1024 >> (5 * std::min<std::size_t>(op_.iterations().size(), 2));
+  }
   /// From here on a limit means that there is none.
   static constexpr std::int64_t endless = std::int64_t(1) << 31;
 
@@ -132,6 +134,7 @@ class LoopNode {
   std::vector<Item> items_;
   std::optional<Tensor> condition_;  ///< of the first iteration, unless it is known to hold
   std::optional<Dim> limit_;         ///< of the number of iterations
+  std::optional<Graph> repeated_;    ///< the body, if every iteration can run the same kernels
 
   std::optional<Dim> given() {
     if (op_.isKnown(0)) {
@@ -169,30 +172,29 @@ class LoopNode {
     return op_.writeSubgraph(body, arguments);
   }
 
-  std::vector<Value> repeated() const {
-    std::vector<Value> values;
-    for (const Value& value : values_) values.push_back(withoutContents(value));
-    return values;
-  }
-
-  std::string whyNotRepeated() const {
+  /// \return what stands against it, empty if nothing
+  std::string tryToRepeat() {
     const auto isList = [](const Value& value) { return value.kind != ValueKind::Tensor; };
     const auto captures = op_.captures();
     if (std::any_of(values_.begin(), values_.end(), isList) ||
         std::any_of(captures.begin(), captures.end(), isList))
       return "its body takes a sequence or an optional";
+    std::vector<Value> carried;
+    for (const Value& value : values_) carried.push_back(withoutContents(value));
     try {
-      return change(body(number(), repeated()), op_.localName("iteration"), 1, repeated());
+      const Graph graph = body(number(), carried);
+      const std::string reason = change(graph, op_.localName("iteration"), 1, carried);
+      if (reason.empty()) repeated_ = graph;
+      return reason;
     } catch (const UnsupportedError& error) {
       return error.what();
     }
   }
 
-  void repeat() {
+  void repeat(const Graph& once) {
     const std::string counter = op_.localName("iteration");
     std::vector<Tensor> initial;
     for (const Item& item : items_) initial.push_back(item.tensors[0]);
-    const Graph once = body(number(), repeated());
     const auto& again = once.value(once.outputs()[0]).contents.constant;
     const bool ends = condition_ || !again || !again->at<bool>(0);
     const bool hasRows = once.outputs().size() > 1 + count_;
@@ -212,7 +214,7 @@ class LoopNode {
 
     op_.loop(counter, most, running, [&](const Dim& number) {
       const std::vector<Item> carried(states.places().begin(), states.places().end());
-      const auto items = write(body(number, repeated()), number, carried);
+      const auto items = write(once, number, carried);
       for (std::size_t i = 0; i < outputs.size(); ++i)
         storeRow(op_, outputs[i], number, items[1 + count_ + i].tensors[0]);
       if (running) op_.store(element(op_.reshape(items[0].tensors[0], {})), *running);
@@ -243,8 +245,8 @@ class LoopNode {
     std::vector<Value> shapes = rowsOfFirst();
     results.resize(shapes.size());
     for (std::int64_t i = 0; !limit_ || i < limit_->constant(); ++i) {
-      if (i == mostUnrolled)
-        op_.unsupported(reason + "; this can be done for " + std::to_string(mostUnrolled) +
+      if (i == mostUnrolled())
+        op_.unsupported(reason + "; this can be done for " + std::to_string(mostUnrolled()) +
                         " iterations at most");
       const Graph graph = body(i, values_);
       const auto items = write(graph, i, items_);
@@ -316,7 +318,7 @@ class ScanNode {
       std::vector<Item> arguments(states.places().begin(), states.places().end());
       for (std::size_t i = 0; i < inputs_; ++i)
         arguments.emplace_back(slice(inputs[i], place(directions_, i, number, size)));
-      const auto items = op_.writeSubgraph(this->body(number, initial, inputs), arguments);
+      const auto items = op_.writeSubgraph(body, arguments);
       for (std::size_t i = 0; i < outputs_; ++i)
         storeRow(op_, results[i], place("scan_output_directions", i, number, size),
                  items[states_ + i].tensors[0]);

@@ -69,7 +69,11 @@ void concatFromSequence_11(Operator& op) {
 
 /// Parts of one size, of which the last may be smaller.
 std::vector<Dim> chunks(std::int64_t size, std::int64_t chunk) {
+  constexpr std::int64_t mostParts = 1 << 14;
   if (chunk < 1) throw ShapeError("a part cannot have size " + std::to_string(chunk));
+  if (size / chunk > mostParts)
+    throw UnsupportedError("a sequence of " + std::to_string(size / chunk) + " tensors; at most " +
+                           std::to_string(mostParts) + " are supported");
   std::vector<Dim> sizes;
   for (std::int64_t begin = 0; begin < size; begin += chunk)
     sizes.emplace_back(std::min(chunk, size - begin));
