@@ -110,6 +110,24 @@ def fused_products(left: str, right: str) -> Comparison:
     return nodes.compile()
 
 
+@functools.cache
+def real_numbers() -> Comparison:
+    """Operators of onnxruntime that quantise what they read."""
+    nodes = Nodes({"x": ("float32", INPUTS["m"])}, opset=17, domains={"com.microsoft": 1})
+    add = functools.partial(nodes.add, domain="com.microsoft")
+    for dtype in ("uint8", "int8"):
+        for columns in ((), (9,)):
+            weights, b = numbers(nodes, 12, 9, dtype=dtype), quantisation(nodes, dtype, *columns)
+            add("DynamicQuantizeMatMul", ["x", weights, b[0]])
+            add("DynamicQuantizeMatMul", ["x", weights, *b, nodes.weights(9)])
+    for dtype in ("uint8", "int8", "uint16", "int16"):
+        for columns in ((), (12,)):
+            parameters = quantisation(nodes, dtype, *columns)
+            add("QuantizeLinear", ["x", *parameters], axis=1)
+            add("DequantizeLinear", [nodes.outputs[-1].name, *parameters], axis=1)
+    return nodes.compile()
+
+
 def feed(
     rng: np.random.Generator, dtype: str, shape: tuple[int | str, ...], sizes: dict[str, int]
 ) -> np.ndarray:
@@ -152,6 +170,14 @@ def test_elementwise(dtype, b, h, seed):
 def test_fused_products(left, right, n, seed):
     rng = np.random.default_rng(seed)
     fused_products(left, right).check({"m": feed(rng, left, INPUTS["m"], {"n": n})}, scale=100, steps=1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n=st.integers(1, 40), seed=st.integers(0, 1000))
+def test_real_numbers(n, seed):
+    """A number next to a half may be rounded to the other side, which shows in what is computed from it."""
+    x = np.random.default_rng(seed).standard_normal((n, 12)).astype(np.float32)
+    real_numbers().check({"x": x}, scale=5e3, steps=1)
 
 
 def test_scales_and_zero_points_of_rows():

@@ -270,6 +270,26 @@ def test_blocks_of_a_size_known_at_run_time():
         session(np.zeros((9, 3), np.int8), np.ones((2, 3), np.float32))
 
 
+@pytest.mark.parametrize("scale", ["float32", *HALVES])
+@pytest.mark.parametrize("dtype", ["int8", "uint8", *FLOAT8])
+def test_matrix_product(dtype, scale):
+    """Sums are exact: of integers, and of the small halves that all of the types have."""
+    names = ["a", "a_scale", "zero", "b", "b_scale", "zero", "y_scale", "zero"]
+    rng = np.random.default_rng(29)
+    step = 0.5 if dtype in FLOAT8 else 1
+    feeds = {"a": step * rng.integers(0, 8, (3, 6)), "b": step * rng.integers(0, 8, (6, 5)), "zero": 2}
+    feeds = {name: np.asarray(x).astype(scalar_type(dtype)) for name, x in feeds.items()}
+    factors = {"a_scale": 0.5, "b_scale": 0.25, "y_scale": 0.125}
+    feeds |= {name: scalar_type(scale).type(x) for name, x in factors.items()}
+    inputs = [value(name, str(x.dtype), *x.shape) for name, x in feeds.items()]
+    node = helper.make_node("QLinearMatMul", names, ["y"])
+    y = pysofie.compile(model([node], inputs, [value("y", dtype, 3, 5)], opset=21), target=TARGET).run(feeds)
+    a, b = (feeds[name].astype(np.float32) - 2 for name in "ab")
+    limits = ml_dtypes.finfo if dtype in FLOAT8 else ml_dtypes.iinfo
+    highest, lowest = float(limits(scalar_type(dtype)).max), float(limits(scalar_type(dtype)).min)
+    assert_equal(y["y"], np.clip(a @ b + 2, lowest, highest).astype(scalar_type(dtype)))
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 50), offset=st.sampled_from([-5.0, 0.0, 5.0]))
 def test_dynamic_quantisation(seed, count, offset):

@@ -139,31 +139,11 @@ void dequantizeLinear_10(Operator& op) {
   op.output(0, apply(op, op.input(0), type, formula), type);
 }
 
-/// Scale and zero point such that the elements, and 0, fill the range of uint8.
 void dynamicQuantizeLinear_11(Operator& op) {
-  const Tensor x = op.input(0);
-  std::vector<std::size_t> axes;
-  for (std::size_t i = 0; i < x.rank(); ++i) axes.push_back(i);
-  const Expr zero = number(x.type, 0), steps = number(x.type, 255);
-  const auto extreme = [&](Combiner combiner, Op function) {
-    return op.reduce(x, axes, false, combiner, {},
-                     [&](const Expr& value) { return binary(function, zero, value); });
-  };
-  const Tensor lowest = extreme(Combiner::Minimum, Op::Minimum);
-  const Tensor highest = extreme(Combiner::Maximum, Op::Maximum);
-  const Tensor scale = op.elementwise({lowest, highest}, [&](const std::vector<Expr>& v) {
-    const Expr constant = binary(Op::Eq, v[0], v[1]);
-    return select(constant, number(x.type, 1), v[1] - v[0]) / steps;
-  });
-  const Tensor zeroPoint = op.elementwise({lowest, scale}, [&](const std::vector<Expr>& v) {
-    const Expr clipped = binary(Op::Minimum, steps, binary(Op::Maximum, zero, zero - v[0] / v[1]));
-    return quantised(clipped, {}, DType::UInt8);
-  });
-  op.output(0, op.elementwise({x, scale, zeroPoint}, [](const std::vector<Expr>& v) {
-    return quantised(v[0] / v[1], v[2], DType::UInt8);
-  }));
-  op.output(1, scale);
-  op.output(2, zeroPoint);
+  const QuantisedTensor y = dynamicallyQuantised(op, op.input(0));
+  op.output(0, y.values);
+  op.output(1, y.scale);
+  op.output(2, y.zeroPoint);
 }
 
 }  // namespace
@@ -171,5 +151,7 @@ void dynamicQuantizeLinear_11(Operator& op) {
 SOFIE_OPERATOR("QuantizeLinear", 10, quantizeLinear_10);
 SOFIE_OPERATOR("DequantizeLinear", 10, dequantizeLinear_10);
 SOFIE_OPERATOR("DynamicQuantizeLinear", 11, dynamicQuantizeLinear_11);
+SOFIE_OPERATOR_OF("com.microsoft", "QuantizeLinear", 1, quantizeLinear_10);
+SOFIE_OPERATOR_OF("com.microsoft", "DequantizeLinear", 1, dequantizeLinear_10);
 
 }  // namespace sofie

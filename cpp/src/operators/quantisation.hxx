@@ -1,5 +1,5 @@
 #pragma once
-#include "sofie/expression.hxx"
+#include "sofie/operator.hxx"
 
 namespace sofie {
 
@@ -9,5 +9,13 @@ Expr saturated(const Expr& x, DType type);
 /// The number of the type nearest to `value`, halves to even, counted from the zero point, which may be
 /// empty; beyond the range of the type the limit (ONNX QuantizeLinear).
 Expr quantised(const Expr& value, const Expr& zeroPoint, DType type);
+
+/// A tensor of uint8 that stands for (values - zeroPoint) * scale.
+struct QuantisedTensor {
+  Tensor values, scale, zeroPoint;
+};
+/// With scale and zero point such that the elements, and 0, fill the range of uint8 (ONNX
+/// DynamicQuantizeLinear).
+QuantisedTensor dynamicallyQuantised(Operator& op, const Tensor& x);
 
 }  // namespace sofie

@@ -96,10 +96,10 @@ void qLinearSoftmax_1(Operator& op) {
 // --- products ----------------------------------------------------------------------------------------------
 
 /// The exact sums, as real numbers: times both scales, which are of the whole or of its columns, and `alpha`.
-Tensor scaledSums(Operator& op, const Tensor& sums, std::size_t left, std::size_t right, double alpha = 1) {
-  const Tensor a = quantisationParameter(op, left), b = quantisationParameter(op, right);
+Tensor scaledSums(Operator& op, const Tensor& sums, const Tensor& left, const Tensor& right,
+                  double alpha = 1) {
   const Tensor scale = op.elementwise(
-      {a, b}, [&](const std::vector<Expr>& v) { return number(v[0].type(), alpha) * v[0] * v[1]; });
+      {left, right}, [&](const std::vector<Expr>& v) { return number(v[0].type(), alpha) * v[0] * v[1]; });
   return op.elementwise({sums, scale},
                         [](const std::vector<Expr>& v) { return cast(v[1].type(), v[0]) * v[1]; });
 }
@@ -113,7 +113,17 @@ Tensor plus(Operator& op, const Tensor& x, std::size_t i) {
 void matMulIntegerToFloat_1(Operator& op) {
   const Tensor sums = matrixProduct(op, centred(op, op.input(0), zeroPoint(op, 4)),
                                     centred(op, op.input(1), zeroPoint(op, 5)));
-  op.output(0, plus(op, scaledSums(op, sums, 2, 3), 6), op.stored(2).type);
+  op.output(0, plus(op, scaledSums(op, sums, quantisationParameter(op, 2), quantisationParameter(op, 3)), 6),
+            op.stored(2).type);
+}
+
+/// Inputs: A, which is quantised by its own range, B, the scale and zero point of B or of its columns, a
+/// bias.
+void dynamicQuantizeMatMul_1(Operator& op) {
+  const QuantisedTensor a = dynamicallyQuantised(op, op.input(0));
+  const Tensor sums =
+      matrixProduct(op, centred(op, a.values, a.zeroPoint), centred(op, op.input(1), zeroPoint(op, 3)));
+  op.output(0, plus(op, scaledSums(op, sums, a.scale, quantisationParameter(op, 2)), 4));
 }
 
 /// Inputs: A, its scale and zero point, B with those of its columns, C in units of both scales; real numbers
@@ -128,7 +138,8 @@ void qGemm_1(Operator& op) {
     return transposed ? op.transpose(x, {1, 0}) : x;
   };
   const Tensor sums = plus(op, matrixProduct(op, side(0, "transA"), side(3, "transB")), 6);
-  const Tensor y = scaledSums(op, sums, 1, 4, op.real("alpha", 1));
+  const Tensor y =
+      scaledSums(op, sums, quantisationParameter(op, 1), quantisationParameter(op, 4), op.real("alpha", 1));
   if (!op.has(7)) return op.output(0, y);
   outputQuantised(op, y, 7, op.input(0).type);
 }
@@ -142,6 +153,7 @@ SOFIE_OPERATOR_OF(domain, "QLinearGlobalAveragePool", 1, qLinearGlobalAveragePoo
 SOFIE_OPERATOR_OF(domain, "QLinearConcat", 1, qLinearConcat_1);
 SOFIE_OPERATOR_OF(domain, "QLinearSoftmax", 1, qLinearSoftmax_1);
 SOFIE_OPERATOR_OF(domain, "MatMulIntegerToFloat", 1, matMulIntegerToFloat_1);
+SOFIE_OPERATOR_OF(domain, "DynamicQuantizeMatMul", 1, dynamicQuantizeMatMul_1);
 SOFIE_OPERATOR_OF(domain, "QGemm", 1, qGemm_1);
 
 }  // namespace

@@ -15,12 +15,12 @@ Tensor quantisationParameter(Operator& op, std::size_t i) {
 }
 
 Tensor centred(Operator& op, const Tensor& x, const std::optional<Tensor>& zeroPoint) {
-  if (!zeroPoint) return op.cast(x, DType::Int32);
+  const DType type = isFloat(x.type) ? x.type : DType::Int32;
+  if (!zeroPoint) return op.cast(x, type);
   requireOneType(op, {x, *zeroPoint});
   const Tensor offset = op.broadcast(*zeroPoint, x.shape());
-  return op.elementwise({x, offset}, [](const std::vector<Expr>& v) {
-    return cast(DType::Int32, v[0]) - cast(DType::Int32, v[1]);
-  });
+  return op.elementwise({x, offset},
+                        [&](const std::vector<Expr>& v) { return cast(type, v[0]) - cast(type, v[1]); });
 }
 
 namespace {
@@ -38,15 +38,15 @@ Tensor channelParameter(Operator& op, std::size_t i, const Dim& channels, std::s
                             : alongChannels(op, "input " + std::to_string(i), tensor, channels, trailing);
 }
 
-/// sum * left * right / result, rounded, from the result's zero point on.
+/// sum * left * right / result, rounded to the type, from the result's zero point on.
 Tensor requantised(Operator& op, const Tensor& sum, const Tensor& left, const Tensor& right,
-                   const Tensor& result, const Tensor& zeroPoint) {
+                   const Tensor& result, const Tensor& zeroPoint, DType type) {
   const Tensor scale = op.elementwise({left, right, result}, [](const std::vector<Expr>& v) {
     const auto real = [](const Expr& x) { return cast(DType::Float32, x); };
     return real(v[0]) * real(v[1]) / real(v[2]);
   });
   return op.elementwise({sum, scale, zeroPoint}, [&](const std::vector<Expr>& v) {
-    return quantised(cast(DType::Float32, v[0]) * v[1], v[2], v[2].type());
+    return quantised(cast(DType::Float32, v[0]) * v[1], v[2], type);
   });
 }
 
@@ -60,7 +60,7 @@ void qLinearMatMul_10(Operator& op) {
   const Tensor sum = matrixProduct(op, centred(op, op.input(0), rowParameter(op, 2)),
                                    centred(op, op.input(3), quantisationParameter(op, 5)));
   op.output(0, requantised(op, sum, rowParameter(op, 1), quantisationParameter(op, 4), rowParameter(op, 6),
-                           rowParameter(op, 7)));
+                           rowParameter(op, 7), op.stored(7).type));
 }
 
 Tensor centredImage(Operator& op, std::size_t i, std::size_t zeroPoint) {
@@ -90,7 +90,7 @@ void qLinearConv_10(Operator& op) {
     sum = op.elementwise({sum, bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; });
   }
   op.output(0, requantised(op, sum, quantisationParameter(op, 1), channelParameter(op, 4, channels, spatial),
-                           quantisationParameter(op, 6), quantisationParameter(op, 7)));
+                           quantisationParameter(op, 6), quantisationParameter(op, 7), op.stored(7).type));
 }
 
 SOFIE_OPERATOR("MatMulInteger", 10, matMulInteger_10);
