@@ -202,7 +202,7 @@ Tensor gridCoordinates(Operator& op, DType type, const Dim& size) {
 void affineGrid_20(Operator& op) {
   const Tensor theta = op.input(0);
   requireFloat(op, theta);
-  const std::vector<Dim> size = op.dimsOf(1);
+  const std::vector<Dim> size = op.sizesOf(1);
   const std::size_t axes = size.size() < 2 ? 0 : size.size() - 2;
   if (axes != 2 && axes != 3) op.invalid("its size must hold 4 or 5 numbers: batch, channels and an image");
   if (theta.rank() != 3)

@@ -14,7 +14,7 @@ Expr real(const Expr& value) { return cast(DType::Float64, value); }
 
 /// A window of cosines: the sum of weights[k] * cos(2 pi k n / N).
 void cosineWindow(Operator& op, const std::vector<double>& weights) {
-  const Dim size = dimOf(op, 0);
+  const Dim size = sizeOf(op, 0);
   op.atLeast(size, 0, "the size of the window");
   const DType type = onnxType(op, op.integer("output_datatype", 1));
   const Dim period = op.integer("periodic", 1) != 0 ? size : size - 1;
