@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import nets
 import numpy as np
 import pytest
 import support
@@ -161,3 +162,14 @@ def test_profile(session):
 
 def test_repr(session):
     assert "x: float32[batch, 3]" in repr(session)
+
+
+def test_bounds_make_the_arena_static():
+    session = pysofie.compile(nets.recurrent(), dims={"n": (0, 64)})
+    sizes = set()
+    for n in (1, 0, 64):
+        session.run({"x": np.ones((n, 3), "float32"), "weight": np.ones(n, "float32")})
+        sizes.add(session.arena_bytes)
+    assert len(sizes) == 1
+    with pytest.raises(pysofie.ShapeError, match="64"):
+        session.run({"x": np.ones((65, 3), "float32"), "weight": np.ones(65, "float32")})
