@@ -18,6 +18,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from pysofie.errors import Error, InvalidModelError, ShapeError, UnsupportedError
 from pysofie.importers import external
+from pysofie.importers.order import sort_nodes
 from pysofie.importers.tensors import byte_size, checked_dims, densify, dtype_name, unpack
 from pysofie.model import Model, Tensor
 
@@ -77,6 +78,7 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
             raise InvalidModelError("this is not an ONNX model: it has no graph, or no operator sets")
         _refuse_broken_text(proto)
         _find_home(proto)
+        sort_nodes(proto.graph)
         external_data = [
             external.read_into(tensor, folder, byte_size(tensor))
             for tensor in _tensors(proto)

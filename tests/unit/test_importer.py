@@ -213,10 +213,27 @@ def test_cycle():
         pysofie.load(support.model(nodes, [X], [support.floats("b", "batch", 3)]))
 
 
-def test_unsorted():
-    nodes = [helper.make_node("Relu", ["a"], ["y"]), helper.make_node("Neg", ["x"], ["a"])]
-    with pytest.raises(pysofie.InvalidModelError):
-        pysofie.load(support.model(nodes, [X], [Y]))
+def test_nodes_are_sorted():
+    nodes = [
+        helper.make_node("Relu", ["a"], ["y"], name="last"),
+        helper.make_node("Neg", ["x"], ["b"], name="first"),
+        helper.make_node("Abs", ["b"], ["a"], name="second"),
+    ]
+    model = pysofie.load(support.model(nodes, [X], [Y]))
+    assert [node["name"] for node in model.graph.nodes()] == ["first", "second", "last"]
+
+
+def test_nodes_are_sorted_by_what_their_subgraphs_read():
+    proto = onnx.parser.parse_model("""<ir_version: 9, opset_import: ["" : 17]>
+    branches (bool c, float[3] x) => (float[3] y) {
+      late = Neg (x)
+      y = If (c) <then_branch = t () => (float[3] a) { a = Abs (late) }, else_branch = e () => (float[3] b) {
+        b = Relu (late) }>
+    }""")
+    nodes = list(proto.graph.node)[::-1]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+    assert [node["op"] for node in pysofie.load(proto).graph.nodes()] == ["Neg", "If"]
 
 
 def test_duplicate_names():

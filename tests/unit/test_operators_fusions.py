@@ -51,8 +51,14 @@ def products() -> Comparison:
     add("FusedMatMul", ["x", nodes.weights(6, 3, 2)], transBatchB=1)
     add("FusedMatMul", ["x", nodes.weights(2, 3, 6)], transBatchB=1, transB=1)
     bias = nodes.weights(9)
-    parameters = {"LeakyRelu": {"activation_alpha": 0.2}}
-    for name in ("Relu", "Tanh", "Sigmoid", "LeakyRelu"):
+    parameters = {
+        "LeakyRelu": {"activation_alpha": 0.2},
+        "Elu": {"activation_alpha": 0.7},
+        "Selu": {"activation_alpha": 1.5, "activation_gamma": 1.1},
+        "ThresholdedRelu": {"activation_alpha": 0.3},
+        "HardSigmoid": {"activation_alpha": 0.3, "activation_beta": 0.4},
+    }
+    for name in ("Relu", "Tanh", "Sigmoid", "Softplus", "Softsign", *parameters):
         more = {"activation": name} | parameters.get(name, {})
         add("FusedGemm", ["m", turned, bias], transB=1, alpha=0.5, beta=2.0, **more)
     kernel, vector = nodes.weights(4, 4, 3, 3), nodes.weights(4)

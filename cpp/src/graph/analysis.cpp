@@ -31,6 +31,9 @@ std::string missingOperator(const Graph& graph, const Node& node) {
     if (entry.domain == node.domain && entry.name == node.op)
       return "supported from opset " + std::to_string(entry.since) +
              "; convert the model with onnx.version_converter.convert_version";
+  if (node.domain == "com.microsoft.nchwc")
+    return "onnxruntime wrote it for the processor it ran on; save the optimised model with "
+           "ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL";
   return "no such operator in pysofie; rewrite the model with supported operators (`pysofie info "
          "--operators`)";
 }

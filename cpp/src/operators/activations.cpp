@@ -41,6 +41,10 @@ Expr elu(const Expr& x, double alpha) {
   return select(lessThan(x, 0), like(x, alpha) * unary(Op::Expm1, x), x);
 }
 
+Expr selu(const Expr& x, double alpha, double gamma) {
+  return select(greaterThan(x, 0), like(x, gamma) * x, like(x, gamma * alpha) * unary(Op::Expm1, x));
+}
+
 Expr thresholdedRelu(const Expr& x, double alpha) { return select(greaterThan(x, alpha), x, like(x, 0)); }
 
 Expr hardSigmoid(const Expr& x, double alpha, double beta) {
@@ -95,9 +99,7 @@ void elu_1(Operator& op) {
 
 void selu(Operator& op, double defaultAlpha, double defaultGamma) {
   const double alpha = op.real("alpha", defaultAlpha), gamma = op.real("gamma", defaultGamma);
-  activation(op, [=](const Expr& x) {
-    return select(greaterThan(x, 0), like(x, gamma) * x, like(x, gamma * alpha) * unary(Op::Expm1, x));
-  });
+  activation(op, [=](const Expr& x) { return selu(x, alpha, gamma); });
 }
 
 void selu_1(Operator& op) { selu(op, 1.6732f, 1.0507f); }

@@ -10,6 +10,7 @@ Expr softplus(const Expr& x);
 Expr softsign(const Expr& x);
 Expr leakyRelu(const Expr& x, double alpha);
 Expr elu(const Expr& x, double alpha);
+Expr selu(const Expr& x, double alpha, double gamma);
 Expr thresholdedRelu(const Expr& x, double alpha);
 Expr hardSigmoid(const Expr& x, double alpha, double beta);
 /// x times the normal distribution's cumulative, exact or by its approximation with tanh

@@ -1,6 +1,7 @@
 /// Operators of com.microsoft: what onnxruntime's optimiser writes in the place of several of ONNX's.
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "activations.hxx"
 #include "common.hxx"
@@ -51,19 +52,31 @@ void quickGelu_1(Operator& op) {
 
 void biasAdd_1(Operator& op) { op.output(0, sum(op, inputs(op, {0, 1, 2}))); }
 
+/// The parameters of an activation where the node does not give them.
+std::pair<double, double> defaultParameters(const std::string& activation) {
+  if (activation == "HardSigmoid") return {0.2f, 0.5};
+  if (activation == "LeakyRelu") return {0.01f, 0};
+  if (activation == "Selu") return {1.67326319217681884765625f, 1.05070102214813232421875f};
+  return {1, 0};
+}
+
 /// The activation that follows a product, by the name of ONNX's operator.
 Builder::Term activation(const Operator& op, const std::vector<double>& parameters) {
   const std::string name = op.string("activation", "");
-  const auto parameter = [&](std::size_t i, double otherwise) {
-    return i < parameters.size() ? parameters[i] : otherwise;
-  };
-  const double first = parameter(0, name == "HardSigmoid" ? 0.2f : 0.01f), second = parameter(1, 0.5);
+  const auto [firstDefault, secondDefault] = defaultParameters(name);
+  const double first = parameters.empty() ? firstDefault : parameters[0];
+  const double second = parameters.size() < 2 ? secondDefault : parameters[1];
   if (name.empty()) return [](const Expr& x) { return x; };
   if (name == "Relu") return relu;
   if (name == "Tanh") return [](const Expr& x) { return unary(Op::Tanh, x); };
   if (name == "Sigmoid") return [](const Expr& x) { return unary(Op::Sigmoid, x); };
   if (name == "LeakyRelu") return [=](const Expr& x) { return leakyRelu(x, first); };
   if (name == "HardSigmoid") return [=](const Expr& x) { return hardSigmoid(x, first, second); };
+  if (name == "Elu") return [=](const Expr& x) { return elu(x, first); };
+  if (name == "Selu") return [=](const Expr& x) { return selu(x, first, second); };
+  if (name == "ThresholdedRelu") return [=](const Expr& x) { return thresholdedRelu(x, first); };
+  if (name == "Softplus") return softplus;
+  if (name == "Softsign") return softsign;
   if (name == "Clip" && parameters.size() == 2)
     return [=](const Expr& x) {
       const Expr raised = binary(Op::Maximum, number(x.type(), first), x);
