@@ -46,7 +46,7 @@ def products(left: str, right: str) -> Comparison:
 
 @functools.cache
 def convolutions(left: str, right: str) -> Comparison:
-    nodes = Nodes({"x": (left, INPUTS["x"])}, opset=17)
+    nodes = Nodes({"x": (left, INPUTS["x"])}, opset=17, domains={"com.microsoft": 1})
     for group in (1, 2, 4):
         weights = numbers(nodes, 8, 4 // group, 3, 2, dtype=right)
         window = {"group": group, "pads": [1, 0, 2, 1], "strides": [1, 2]}
@@ -59,7 +59,13 @@ def convolutions(left: str, right: str) -> Comparison:
         for shape in ((), (8,)):
             kernel = [scales(nodes, *shape), nodes.constant(np.zeros(shape), right)]
             for last in ([], [bias]):
-                nodes.add("QLinearConv", ["x", *image, weights, *kernel, *result, *last], **window)
+                inputs = [*image, weights, *kernel, *result, *last]
+                nodes.add("QLinearConv", ["x", *inputs], **window)
+                if shape == ():
+                    nodes.add("Transpose", ["x"], perm=[0, 2, 3, 1])
+                    turned = nodes.outputs[-1].name
+                    own = {"domain": "com.microsoft", "channels_last": 1}
+                    nodes.add("QLinearConv", [turned, *inputs], **own, **window)
     return nodes.compile()
 
 
@@ -84,6 +90,8 @@ def elementwise(dtype: str) -> Comparison:
     add("QLinearAdd", ["x", *some(), constant, *some(), *some()])
     add("QLinearLeakyRelu", ["x", *some(), *some()], alpha=0.2)
     add("QLinearSigmoid", ["x", *some(0.05), *some(0.005)])
+    chosen = nodes.constant(nodes.rng.integers(0, 2, (4, 1, 1)).astype(bool), "bool")
+    add("QLinearWhere", [chosen, "x", *some(), "y", *some(), *some()])
     add("QLinearConcat", [*some(), "x", *some(), "y", *some()], axis=1)
     add("QLinearGlobalAveragePool", ["x", *some(), *some()])
     window = {"kernel_shape": [1, 3], "strides": [1, 2], "pads": [0, 1, 0, 1]}

@@ -60,19 +60,20 @@ void pair(Operator& op) {
 
 /// A pooling that expects the channels at axis 1.
 void pooling(Operator& op, Tensor (*pooled)(Operator&, const Tensor&)) {
-  const Tensor x = real(op, 0);
-  if (op.integer("channels_last", 0) == 0) return outputQuantised(op, pooled(op, x), 3, op.input(0).type);
-  if (x.rank() < 3) throw ShapeError("a pooling needs a spatial axis, but the input is " + text(x.shape()));
-  std::vector<std::size_t> first(x.rank()), last(x.rank());
-  std::iota(first.begin() + 2, first.end(), 1);
-  first[1] = x.rank() - 1;
-  std::iota(last.begin() + 1, last.end(), 2);
-  last.back() = 1;
-  outputQuantised(op, op.transpose(pooled(op, op.transpose(x, first)), last), 3, op.input(0).type);
+  const Tensor y = pooled(op, channelsFirst(op, real(op, 0)));
+  outputQuantised(op, channelsAsGiven(op, y), 3, op.input(0).type);
 }
 
 void qLinearAveragePool_1(Operator& op) { pooling(op, averagePooled); }
 void qLinearGlobalAveragePool_1(Operator& op) { pooling(op, globallyAveraged); }
+
+/// Inputs: a condition, X and Y with their scales and zero points.
+void qLinearWhere_1(Operator& op) {
+  requireOneType(op, {op.input(1), op.input(4)});
+  const Tensor y = op.elementwise({op.input(0), real(op, 1), real(op, 4)},
+                                  [](const std::vector<Expr>& v) { return select(v[0], v[1], v[2]); });
+  outputQuantised(op, y, 7, op.input(1).type);
+}
 
 /// The scale and zero point of the result come first, then each part with its own.
 void qLinearConcat_1(Operator& op) {
@@ -147,6 +148,7 @@ void qGemm_1(Operator& op) {
 SOFIE_OPERATOR_OF(domain, "QLinearSigmoid", 1, qLinearSigmoid_1);
 SOFIE_OPERATOR_OF(domain, "QLinearLeakyRelu", 1, qLinearLeakyRelu_1);
 SOFIE_OPERATOR_OF(domain, "QLinearAdd", 1, pair<Op::Add>);
+SOFIE_OPERATOR_OF(domain, "QLinearWhere", 1, qLinearWhere_1);
 SOFIE_OPERATOR_OF(domain, "QLinearMul", 1, pair<Op::Mul>);
 SOFIE_OPERATOR_OF(domain, "QLinearAveragePool", 1, qLinearAveragePool_1);
 SOFIE_OPERATOR_OF(domain, "QLinearGlobalAveragePool", 1, qLinearGlobalAveragePool_1);

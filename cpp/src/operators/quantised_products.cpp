@@ -1,6 +1,8 @@
 /// Products of quantised numbers: exact sums in int32, scaled and rounded once at the end.
 #include "quantised_products.hxx"
 
+#include <numeric>
+
 #include "common.hxx"
 #include "convolution.hxx"
 #include "products.hxx"
@@ -21,6 +23,23 @@ Tensor centred(Operator& op, const Tensor& x, const std::optional<Tensor>& zeroP
   const Tensor offset = op.broadcast(*zeroPoint, x.shape());
   return op.elementwise({x, offset},
                         [&](const std::vector<Expr>& v) { return cast(type, v[0]) - cast(type, v[1]); });
+}
+
+Tensor channelsFirst(Operator& op, const Tensor& x) {
+  if (op.integer("channels_last", 0) == 0) return x;
+  if (x.rank() < 3) throw ShapeError("an image needs a spatial axis, but the input is " + text(x.shape()));
+  std::vector<std::size_t> order(x.rank());
+  std::iota(order.begin() + 2, order.end(), 1);
+  order[1] = x.rank() - 1;
+  return op.transpose(x, order);
+}
+
+Tensor channelsAsGiven(Operator& op, const Tensor& x) {
+  if (op.integer("channels_last", 0) == 0) return x;
+  std::vector<std::size_t> order(x.rank());
+  std::iota(order.begin() + 1, order.end(), 2);
+  order.back() = 1;
+  return op.transpose(x, order);
 }
 
 namespace {
@@ -79,9 +98,10 @@ void convInteger_10(Operator& op) {
   op.output(0, convolution(op, centredImage(op, 0, 2), centredWeights(op, 1, 3)));
 }
 
-/// The bias is int32, in units of the product of both scales.
+/// The bias is int32, in units of the product of both scales. onnxruntime's own operator may have the
+/// channels last.
 void qLinearConv_10(Operator& op) {
-  Tensor sum = convolution(op, centredImage(op, 0, 2), centredWeights(op, 3, 5));
+  Tensor sum = convolution(op, channelsFirst(op, centredImage(op, 0, 2)), centredWeights(op, 3, 5));
   const Dim channels = sum.dim(1);
   const std::size_t spatial = sum.rank() - 2;
   if (op.has(8)) {
@@ -89,14 +109,17 @@ void qLinearConv_10(Operator& op) {
     requireOneType(op, {sum, bias});
     sum = op.elementwise({sum, bias}, [](const std::vector<Expr>& v) { return v[0] + v[1]; });
   }
-  op.output(0, requantised(op, sum, quantisationParameter(op, 1), channelParameter(op, 4, channels, spatial),
-                           quantisationParameter(op, 6), quantisationParameter(op, 7), op.stored(7).type));
+  const Tensor result =
+      requantised(op, sum, quantisationParameter(op, 1), channelParameter(op, 4, channels, spatial),
+                  quantisationParameter(op, 6), quantisationParameter(op, 7), op.stored(7).type);
+  op.output(0, channelsAsGiven(op, result));
 }
 
 SOFIE_OPERATOR("MatMulInteger", 10, matMulInteger_10);
 SOFIE_OPERATOR("QLinearMatMul", 10, qLinearMatMul_10);
 SOFIE_OPERATOR("ConvInteger", 10, convInteger_10);
 SOFIE_OPERATOR("QLinearConv", 10, qLinearConv_10);
+SOFIE_OPERATOR_OF("com.microsoft", "QLinearConv", 1, qLinearConv_10);
 
 }  // namespace
 }  // namespace sofie
