@@ -185,6 +185,19 @@ def whole() -> onnx.ModelProto:
     return net("whole", nodes, inputs, [value("wide", "int64", "n"), value("both", "int8", "2*n")])
 
 
+def stored() -> onnx.ModelProto:
+    """Elements of types that are not computed in, as inputs, weights and outputs."""
+    nodes = [
+        node("MatMul", ["x", "w"], ["product"]),
+        node("Concat", ["product", "last"], ["y"], axis=0),
+        node("Softmax", ["product"], ["p"]),
+        node("Cast", ["p"], ["small"], to=onnx.TensorProto.FLOAT8E4M3FN),
+    ]
+    constants = {"w": constant(5, 9, dtype="float16"), "last": constant(1, 9, dtype="float16")}
+    outputs = [value("y", "float16", "n + 1", 9), value("small", "float8_e4m3fn", "n", 9)]
+    return net("stored", nodes, [value("x", "float16", "n", 5)], outputs, constants)
+
+
 def trees() -> onnx.ModelProto:
     """Two decision trees that vote for three classes."""
     branch, leaf = ["BRANCH_LEQ", "BRANCH_GT", "BRANCH_LEQ"], ["LEAF"] * 4
@@ -267,6 +280,7 @@ ALL: dict[str, Callable[[], onnx.ModelProto]] = {
         message_passing,
         logic,
         whole,
+        stored,
         trees,
         recurrent,
     )
