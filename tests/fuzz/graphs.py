@@ -11,12 +11,17 @@ import onnx
 from hypothesis import strategies as st
 from onnx import helper
 
-FLOATS = ("float32", "float64")
+FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int32", "int64")
 DTYPES = (*FLOATS, *INTEGERS, "bool")
 SIZES = (0, 1, 2, 3, 5, 17)
 # Larger magnitudes are not made: rounding would grow into differences that no tolerance tells from a fault.
 LARGEST = 1000.0
+
+
+# What makes no new numbers: the results of others are rounded to a float16.
+MOVING = ("Neg", "Abs", "Relu", "Identity", "Max", "Min", "Where", "Transpose", "Flatten", "Unsqueeze")
+MOVING += ("Gather", "Slice", "Concat", "Pad", "Compress", "ReduceMax", "ReduceMin")
 
 
 @dataclass
@@ -54,6 +59,8 @@ class Graph:
         return name
 
     def add(self, operator: str, inputs: list[str], result: Value, **attributes: object) -> None:
+        if result.dtype == "float16" and operator not in MOVING:
+            result.exact = False
         self.nodes.append(helper.make_node(operator, inputs, [result.name], **attributes))
         self.values.append(result)
 
@@ -114,7 +121,7 @@ def unary(dice: Random, graph: Graph, x: Value) -> None:
         graph.add("Not", [x.name], Value(graph.name(), "bool", x.shape))
         return
     choices = list(EXACT if x.dtype in FLOATS else EXACT[:2])
-    if x.dtype == "float32":
+    if x.dtype in ("float16", "float32"):
         choices += SMOOTH
         if x.bound <= 4:
             choices.append("Exp")
@@ -163,7 +170,9 @@ def choose(dice: Random, graph: Graph, x: Value) -> None:
 
 
 def cast(dice: Random, graph: Graph, x: Value) -> None:
-    dtype = dice.choice(DTYPES if x.exact else FLOATS if x.dtype in FLOATS else DTYPES)
+    """What was rounded to a float16 remains one, so that a dtype tells how far results may be apart."""
+    rounded = x.dtype in FLOATS and not x.exact
+    dtype = dice.choice(("float16",) if rounded and x.dtype == "float16" else FLOATS if rounded else DTYPES)
     kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
     graph.add("Cast", [x.name], Value(graph.name(), dtype, x.shape, x.exact, x.bound), to=kind)
 
