@@ -325,14 +325,16 @@ def _unknown(proto: ModelProto, operators: Operators) -> set[tuple[str, str]]:
 def _inlined(proto: ModelProto, names: list[tuple[str, str]]) -> ModelProto:
     """Write out operators by ONNX's own definitions.
 
-    ONNX asks for the types of all inputs of a node, of those too that are left out: they have the empty name.
+    ONNX asks for the types of all inputs of a node: of constants too, and of those that are left out, which
+    have the empty name.
     """
     typed = ModelProto()
     typed.CopyFrom(proto)
-    nothing = typed.graph.value_info.add(name="")
-    nothing.type.tensor_type.elem_type = TensorProto.UNDEFINED
+    constants = {tensor.name: tensor.data_type for tensor in proto.graph.initializer}
+    for name, data_type in {"": TensorProto.UNDEFINED, **constants}.items():
+        typed.graph.value_info.add(name=name).type.tensor_type.elem_type = data_type
     written = onnx.inliner.inline_selected_functions(typed, names, inline_schema_functions=True)
-    known = [value for value in written.graph.value_info if value.name]
+    known = [value for value in written.graph.value_info if value.name and value.name not in constants]
     del written.graph.value_info[:]
     written.graph.value_info.extend(known)
     return written

@@ -95,6 +95,20 @@ def growing() -> onnx.ModelProto:
     return typed(model(nodes, [floats("x", 3)], [y, floats("z", None, 2)], constants, name="growing"))
 
 
+def test_a_size_that_is_all_that_is_asked_for():
+    """What the data decide is measured even if no element of it is needed."""
+    nodes = Nodes({"x": ("float32", ("n",))}, opset=17)
+    nodes.nodes += [
+        helper.make_node("NonZero", ["x"], ["places"]),
+        helper.make_node("Shape", ["places"], ["shape"]),
+    ]
+    nodes.add("Identity", ["shape"])
+    nodes.add("ConstantOfShape", ["shape"])
+    comparison = nodes.compile()
+    for values in ([1, 0, 2], [0], []):
+        comparison.check({"x": np.array(values, "float32")})
+
+
 def test_room_grows():
     """A size without any bound: the first run that needs more makes room, also in a benchmark."""
     session = pysofie.compile(growing(), target=TARGET)

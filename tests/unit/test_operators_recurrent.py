@@ -67,6 +67,16 @@ def test_recurrent(op, steps, batch, seed):
 
 
 @pytest.mark.parametrize("op", GATES)
+def test_features_counted_by_a_symbol(op):
+    """The weights tell how many there are: as many as they have columns."""
+    nodes = Nodes({"x": ("float32", ("t", "n", "features"))}, opset=14)
+    weights = [nodes.weights(1, GATES[op] * HIDDEN, size) for size in (INPUTS, HIDDEN)]
+    nodes.add(op, ["x", *weights], 2, hidden_size=HIDDEN)
+    rng = np.random.default_rng(0)
+    nodes.compile().check({"x": rng.uniform(-2, 2, (3, 2, INPUTS)).astype("float32")})
+
+
+@pytest.mark.parametrize("op", GATES)
 def test_batch_first_is_the_same_transposed(op):
     """Layout 1 is refused by onnxruntime."""
     nodes = Nodes({"x": ("float32", ("t", "n", INPUTS)), "z": ("float32", ("n", "t", INPUTS))}, opset=22)

@@ -11,9 +11,8 @@ namespace {
 Dim stepOf(const Affine& form, int variable) { return form.strides[static_cast<std::size_t>(variable)]; }
 
 /// Sorts the loops into batch, rows, columns and depth. nullopt when the operands leave no column to run
-/// along.
-std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const Affine& right,
-                                    bool constantRight) {
+/// along. An operand that will be packed may lie in any order before.
+std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const Affine& right, bool packed) {
   CpuProduct product;
   product.left = left;
   product.right = right;
@@ -31,10 +30,9 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
     const bool contiguous = stepOf(*store, v).is(1);
     return std::make_pair(contiguous, extentOf(nest, v).value().value_or(std::int64_t(1) << 40));
   };
-  product.transposed =
-      !constantRight && product.depth.size() == 1 && stepOf(right, product.depth.front()).is(1);
+  product.transposed = !packed && product.depth.size() == 1 && stepOf(right, product.depth.front()).is(1);
   for (const int v : columns) {
-    if (!constantRight && !product.transposed && !stepOf(right, v).is(1)) {
+    if (!packed && !product.transposed && !stepOf(right, v).is(1)) {
       product.batch.push_back(v);
       continue;
     }
@@ -81,17 +79,22 @@ std::optional<CpuProduct> productOf(const Program& program, const Nest& nest, co
   const auto leftForm = address(left->view, left->args, nest.variables());
   const auto rightForm = address(right->view, right->args, nest.variables());
   if (!leftForm || !rightForm) return std::nullopt;
-  const bool constant =
-      program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
-  auto product = sortLoops(nest, *leftForm, *rightForm, constant);
-  if (!product) return std::nullopt;
-  product->leftBuffer = left->view.buffer;
-  product->rightBuffer = right->view.buffer;
-  if (constant && isStatic(nest, product->batch) && isStatic(nest, product->depth) &&
-      (product->column >= 0 || product->batch.empty())) {
-    product->packed = true;
+  const auto sorted = [&](bool packed) {
+    auto product = sortLoops(nest, *leftForm, *rightForm, packed);
+    if (!product) return product;
+    product->packed = packed;
+    product->leftBuffer = left->view.buffer;
+    product->rightBuffer = right->view.buffer;
     return product;
+  };
+  if (program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant) {
+    auto product = sorted(true);
+    if (product && isStatic(nest, product->batch) && isStatic(nest, product->depth) &&
+        (product->column < 0 ? product->batch.empty() : extentOf(nest, product->column).isConstant()))
+      return product;
   }
+  auto product = sorted(false);
+  if (!product) return std::nullopt;
   if (product->column >= 0 && (product->transposed || uniformStep(nest, *product))) return product;
   return std::nullopt;
 }

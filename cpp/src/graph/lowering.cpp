@@ -1,6 +1,7 @@
 #include "sofie/lowering.hxx"
 
 #include <algorithm>
+#include <set>
 
 #include "sofie/error.hxx"
 #include "sofie/operator.hxx"
@@ -49,22 +50,63 @@ class Lowering {
                          value.type);
   }
 
+  /// What the outputs need: values, and the symbols in their sizes and elements.
+  struct Wanted {
+    std::vector<bool> values;
+    std::set<std::string> symbols;
+  };
+
+  void want(Wanted& wanted, int id) const {
+    if (id < 0) return;
+    wanted.values[static_cast<std::size_t>(id)] = true;
+    for (const std::string& symbol : symbolsOf(id)) wanted.symbols.insert(symbol);
+  }
+
+  std::vector<std::string> symbolsOf(int id) const {
+    std::vector<std::string> symbols;
+    forEachTensor(graph_.value(id), [&](const Value& value) {
+      for (const Dim& dim : value.shape) dim.collectSymbols(symbols);
+      if (value.contents.dims)
+        for (const Dim& dim : *value.contents.dims) dim.collectSymbols(symbols);
+    });
+    return symbols;
+  }
+
   std::vector<bool> neededNodes() const {
-    std::vector<bool> wanted(graph_.values().size()), needed(graph_.nodes().size());
-    for (const int output : graph_.outputs()) wanted[static_cast<std::size_t>(output)] = true;
+    Wanted wanted{std::vector<bool>(graph_.values().size()), {}};
+    for (const int output : graph_.outputs()) want(wanted, output);
+    std::vector<bool> needed(graph_.nodes().size());
     for (std::size_t i = graph_.nodes().size(); i-- > 0;) {
       const Node& node = graph_.nodes()[i];
-      for (const int output : node.outputs)
-        needed[i] =
-            needed[i] ||
-            (output >= 0 && (graph_.value(output).measured ||
-                             (wanted[static_cast<std::size_t>(output)] && !graph_.value(output).known())));
+      needed[i] = std::any_of(node.outputs.begin(), node.outputs.end(),
+                              [&](int output) { return isNeeded(node, output, wanted); });
       if (!needed[i]) continue;
-      for (const int input : node.inputs)
-        if (input >= 0) wanted[static_cast<std::size_t>(input)] = true;
-      for (const int capture : node.captures) wanted[static_cast<std::size_t>(capture)] = true;
+      for (const auto* list : {&node.inputs, &node.captures, &node.outputs})
+        for (const int id : *list) want(wanted, id);
     }
     return needed;
+  }
+
+  /// Even a value that nothing reads is needed if it decides a size that is wanted.
+  bool isNeeded(const Node& node, int output, const Wanted& wanted) const {
+    if (output < 0) return false;
+    const Value& value = graph_.value(output);
+    if (value.measured || (wanted.values[static_cast<std::size_t>(output)] && !value.known())) return true;
+    const auto symbols = symbolsOf(output);
+    return std::any_of(symbols.begin(), symbols.end(), [&](const std::string& symbol) {
+      return wanted.symbols.count(symbol) != 0 && !isRead(node, symbol);
+    });
+  }
+
+  /// True when an input of the node has the symbol among its sizes or elements.
+  bool isRead(const Node& node, const std::string& symbol) const {
+    const auto has = [&](int id) {
+      if (id < 0) return false;
+      const auto symbols = symbolsOf(id);
+      return std::find(symbols.begin(), symbols.end(), symbol) != symbols.end();
+    };
+    return std::any_of(node.inputs.begin(), node.inputs.end(), has) ||
+           std::any_of(node.captures.begin(), node.captures.end(), has);
   }
 
   void apply(const Node& node) {

@@ -7,6 +7,7 @@
 #include "kernels/dim_domain.hxx"
 #include "kernels/number_domain.hxx"
 #include "sofie/builder.hxx"
+#include "sofie/error.hxx"
 
 namespace sofie {
 namespace {
@@ -291,6 +292,8 @@ Contents tryInterpret(const Program& program, const std::vector<Contents>& known
   try {
     return Interpreter<Domain>(program, known).run(result);
   } catch (const Unknown&) {
+    return {};
+  } catch (const ShapeError&) {  // no size is that large, but an element may be: it wraps round
     return {};
   }
 }

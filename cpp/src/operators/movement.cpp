@@ -100,15 +100,18 @@ bool isFarBefore(const Dim& dim) {
   return dim.isConstant() && dim.constant() <= -std::numeric_limits<std::int32_t>::max();
 }
 
-void requireStep(std::int64_t step) {
-  if (step == 0 || step == std::numeric_limits<std::int64_t>::min())
-    throw ShapeError("a slice cannot have step " + std::to_string(step));
+/// The step, no longer than the axis or, where that is unknown, than such a number: it leads past the end all
+/// the same.
+std::int64_t shortened(std::int64_t step, const Dim& size) {
+  if (step == 0) throw ShapeError("a slice cannot have step 0");
+  const std::int64_t longest = size.value().value_or(std::numeric_limits<std::int32_t>::max());
+  return std::clamp(step, std::min<std::int64_t>(-longest, -1), std::max<std::int64_t>(longest, 1));
 }
 
 Tensor sliced(const Operator& op, const Tensor& x, std::size_t axis, const Dim& start, const Dim& end,
-              std::int64_t step) {
+              std::int64_t wanted) {
   const Dim size = x.dim(axis);
-  requireStep(step);
+  const std::int64_t step = shortened(wanted, size);
   if (step > 0) {
     const Dim begin = isFarBefore(start)   ? Dim(0)
                       : isFarBehind(start) ? size
@@ -117,9 +120,9 @@ Tensor sliced(const Operator& op, const Tensor& x, std::size_t axis, const Dim& 
     return op.slice(x, axis, begin, max(0, ceilDiv(stop - begin, step)), step);
   }
   const Dim last = size - 1;
-  const Dim begin = isFarBehind(start)   ? last
-                    : isFarBefore(start) ? Dim(-1)
-                                         : min(last, fromStart(start, size));
+  // Backwards, a start before the axis is its first element.
+  const Dim first = isFarBehind(start) ? last : isFarBefore(start) ? Dim(0) : fromStart(start, size);
+  const Dim begin = first == last ? last : min(last, max(0, first));
   const Dim stop = isFarBefore(end) ? Dim(-1) : isFarBehind(end) ? last : max(-1, fromStart(end, size));
   return op.slice(x, axis, begin, max(0, ceilDiv(begin - stop, -step)), step);
 }
@@ -155,14 +158,16 @@ void slice_1(Operator& op) {
 
 /// An axis from and to a position that come from data; a slice is at most as large as the axis.
 Tensor measuredSlice(Operator& op, const Tensor& x, std::size_t axis, const Expr& start, const Expr& end,
-                     std::int64_t step) {
+                     std::int64_t wanted) {
   const Dim size = x.dim(axis);
-  const Expr zero = extent(0), low = extent(step > 0 ? 0 : -1), high = extent(step > 0 ? size : size - 1);
-  const auto clamped = [&](const Expr& position) {
+  const std::int64_t step = shortened(wanted, size);
+  const Expr zero = extent(0), high = extent(step > 0 ? size : size - 1);
+  const auto clamped = [&](const Expr& position, std::int64_t low) {
     const Expr fromStart = select(binary(Op::Lt, position, zero), position + extent(size), position);
-    return binary(Op::Maximum, low, binary(Op::Minimum, fromStart, high));
+    return binary(Op::Minimum, high, binary(Op::Maximum, extent(low), fromStart));
   };
-  const Tensor ends = op.map({2}, select(binary(Op::Eq, index(0), zero), clamped(start), clamped(end)));
+  const Tensor ends =
+      op.map({2}, select(binary(Op::Eq, index(0), zero), clamped(start, 0), clamped(end, step > 0 ? 0 : -1)));
   const Expr begin = load(ends, {zero}), stop = load(ends, {extent(1)});
   const Expr reach = (step > 0 ? stop - begin : begin - stop) + extent(std::abs(step) - 1);
   const Expr count = binary(Op::Div, binary(Op::Maximum, reach, zero), extent(std::abs(step)));
@@ -179,7 +184,6 @@ void measuredSlice(Operator& op, std::vector<std::int64_t> axes, std::vector<std
   op.agree(product(starts.shape()), product(ends.shape()), "the numbers of starts and ends");
   for (std::size_t i = 0; i < count; ++i) {
     const Expr at = extent(static_cast<std::int64_t>(i));
-    requireStep(steps[i]);
     x = measuredSlice(op, x, op.axis(axes[i], x.rank()), load(starts, {at}), load(ends, {at}), steps[i]);
   }
   op.output(0, x);
@@ -191,6 +195,26 @@ void slice_10(Operator& op) {
   };
   if (op.isKnown(1) && op.isKnown(2)) return slice(op, op.dimsOf(1), op.dimsOf(2), optional(3), optional(4));
   measuredSlice(op, optional(3), optional(4));
+}
+
+// --- CenterCropPad -----------------------------------------------------------------------------------------
+
+/// The middle of each axis; where there are too few elements, all of them in the middle of zeros. Of an odd
+/// difference the larger half is at the end.
+void centerCropPad_18(Operator& op) {
+  Tensor x = op.input(0);
+  const std::vector<Dim> sizes = op.sizesOf(1);
+  std::vector<std::int64_t> axes = op.integers("axes"), steps;
+  completeAxes(sizes.size(), axes, steps);
+  std::vector<Dim> before(x.rank(), 0), after(x.rank(), 0);
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const std::size_t axis = op.axis(axes[i], x.rank());
+    const Dim size = x.dim(axis), kept = min(size, sizes[i]);
+    x = op.slice(x, axis, floorDiv(size - kept, 2), kept);
+    before[axis] = floorDiv(sizes[i] - kept, 2);
+    after[axis] = sizes[i] - kept - before[axis];
+  }
+  op.output(0, padConstant(op, x, before, after, number(x.type, 0)));
 }
 
 // --- Tile --------------------------------------------------------------------------------------------------
@@ -306,6 +330,7 @@ void pad_11(Operator& op) {
 
 }  // namespace
 
+SOFIE_OPERATOR("CenterCropPad", 18, centerCropPad_18);
 SOFIE_OPERATOR("Concat", 1, concat_1);
 SOFIE_OPERATOR("Split", 1, split_1);
 SOFIE_OPERATOR("Split", 18, split_18);

@@ -91,7 +91,7 @@ class Recurrence {
     batch_ = lengths_ ? op.agree(input_.dim(1), lengths_->dim(0), "the batch and the sequence lengths")
                       : input_.dim(1);
     hidden_ = op.input(2).dim(2);
-    op.agree(op.input(1).dim(2), input_.dim(2), "the sizes of the input and of its weights");
+    features_ = op.agree(op.input(1).dim(2), input_.dim(2), "the sizes of the input and of its weights");
     for (const std::size_t weights : {1U, 2U}) {
       op.agree(op.input(weights).dim(1), hidden_ * gates, "the rows of the weights and all gates");
       op.agree(op.input(weights).dim(0), count(), "the directions of the weights and of the operator");
@@ -176,7 +176,7 @@ class Recurrence {
   bool batchFirst_;
   Tensor input_;  ///< (steps, batch, size)
   std::optional<Tensor> lengths_;
-  Dim steps_, batch_, hidden_;
+  Dim steps_, batch_, features_, hidden_;
   std::vector<Direction> directions_;
   Tensor rows_;   ///< (steps + 2, directions, batch, hidden)
   Expr running_;  ///< whether a sequence, loop variable 0, has not ended; empty where none ends early
@@ -212,9 +212,9 @@ class Recurrence {
   /// hidden).
   Tensor inputProducts(const Direction& direction, std::int64_t biased) {
     const Dim columns = hidden_ * gates_;
-    const Tensor product = op_.contraction({steps_, batch_, columns}, {input_.dim(2)},
-                                           load(input_, {index(0), index(1), index(3)}),
-                                           load(part(1, direction), {index(2), index(3)}));
+    const Tensor product =
+        op_.contraction({steps_, batch_, columns}, {features_}, load(input_, {index(0), index(1), index(3)}),
+                        load(part(1, direction), {index(2), index(3)}));
     if (!op_.has(3)) return product;
     const Tensor both = part(3, direction);
     op_.agree(both.dim(0), columns * 2, "the biases and all gates");
