@@ -55,7 +55,7 @@ def shaped() -> Comparison:
     nodes.nodes.append(helper.make_node("Split", ["x", "parts"], ["left", "right"], axis=1))
     nodes.outputs += [floats("left", "n", None), floats("right", "n", None)]
     nodes.labels += ["left part", "right part"]
-    return nodes.compile("reference")
+    return nodes.compile()
 
 
 @given(st.integers(0, 5), st.integers(1, 30), st.integers(0, 10**6))
@@ -93,6 +93,15 @@ def growing() -> onnx.ModelProto:
     constants = {name: np.array(number, "int64") for name, number in numbers.items()}
     y = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, (None,))
     return typed(model(nodes, [floats("x", 3)], [y, floats("z", None, 2)], constants, name="growing"))
+
+
+def test_a_range_up_to_a_negative_limit():
+    nodes = Nodes({"limit": ("int64", ())}, opset=17)
+    for start, step in ((0, 1), (-4, 1), (3, -2)):
+        nodes.add("Range", [nodes.constant(start), "limit", nodes.constant(step)])
+    comparison = nodes.compile()
+    for limit in (5, 0, -2, -9):
+        comparison.check({"limit": np.array(limit)})
 
 
 def test_a_size_that_is_all_that_is_asked_for():

@@ -65,12 +65,8 @@ Dim measuredCount(Operator& op) {
 void range_11(Operator& op) {
   const DType type = op.input(0).type;
   requireOneType(op, {op.input(0), op.input(1), op.input(2)});
-  const bool hasStep = op.isKnown(0) && op.isKnown(2);
-  Dim elements;
-  if (!hasStep || (isFloat(type) && !op.isKnown(1)))
-    elements = measuredCount(op);
-  else
-    elements = isFloat(type) ? realCount(op) : count(op, sizeOf(op, 1));
+  const bool known = op.isKnown(0) && op.isKnown(1) && op.isKnown(2);
+  const Dim elements = !known ? measuredCount(op) : isFloat(type) ? realCount(op) : count(op, dimOf(op, 1));
   op.output(0, op.map({elements}, scalarOf(op, 0) + cast(type, index(0)) * scalarOf(op, 2)));
 }
 

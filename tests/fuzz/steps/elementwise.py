@@ -29,6 +29,7 @@ def attributes(graph: Graph, operator: str) -> dict[str, object]:
 
 @step("Neg", types=(*FLOATS, *SIGNED))
 @step("Abs", "Sign", types=NUMBERS)
+@step("Dropout")
 @step("Identity", types=TYPES)
 @step("Not", types=["bool"])
 @step("BitwiseNot", types=INTEGERS)

@@ -166,6 +166,12 @@ def filled(graph: Graph, x: Value, operator: str) -> None:
     graph.add(operator, [shape], **({"value": value} if graph.flip() else {}))
 
 
+@step("HannWindow", "HammingWindow", "BlackmanWindow", types=["int64"], ranks=(0,), tame=True)
+def window(graph: Graph, x: Value, operator: str) -> None:
+    size = graph.constant(graph.number(1, 20))
+    graph.add(operator, [size], exact=False, periodic=graph.number(0, 1))
+
+
 @step("Range", types=["int32", "int64", "float32"], ranks=(0,), tame=True)
 def steps(graph: Graph, x: Value, operator: str) -> None:
     """From a value that only the run tells, so that only a run tells the length."""

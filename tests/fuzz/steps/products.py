@@ -77,6 +77,25 @@ def quantised_product(graph: Graph, x: Value, operator: str) -> None:
     graph.add(operator, [x, scale(graph), point(), y, scale(graph), point(), scale(graph), point()])
 
 
+@step("QuantizeLinear", "DynamicQuantizeLinear", types=["float32"], exact=True, tame=True)
+def quantise(graph: Graph, x: Value, operator: str) -> None:
+    if operator == "DynamicQuantizeLinear":
+        if not x.array.any():  # of zeros alone, the scale of onnxruntime is not that of ONNX
+            raise UnfitError
+        graph.add(operator, [x], 3, exact=False)
+        return
+    along = {"axis": graph.axis(x)} if x.rank and graph.flip() else {}
+    shape = [x.shape[axis] for axis in along.values()]
+    point = graph.constant(graph.array(graph.pick("uint8", "int8"), shape), None)
+    graph.add(operator, [x, scale(graph, *shape), point], **along)
+
+
+@step("DequantizeLinear", types=("uint8", "int8", "int32"))
+def dequantise(graph: Graph, x: Value, operator: str) -> None:
+    point = graph.operand(0 if x.dtype == "int32" else 3, x.dtype)
+    graph.add(operator, [x, scale(graph), point])
+
+
 @step("Det", ranks=(2, 3), sizes=(1, 2, 3), tame=True)
 def determinant(graph: Graph, x: Value, operator: str) -> None:
     if x.shape[-1] != x.shape[-2]:

@@ -107,57 +107,57 @@ def scan(graph: Graph, x: Value, operator: str) -> None:
     )
 
 
-@step(
-    "SequenceConstruct",
-    "SequenceInsert",
-    "SequenceErase",
-    "SplitToSequence",
-    types=NUMBERS,
-    ranks=(1, 2, 3),
-    sizes=(1, 2, 3, 5),
-)
+MAKERS = ("SequenceConstruct", "SequenceInsert", "SequenceErase", "SplitToSequence", "SequenceMap")
+TAKERS = ("SequenceAt", "SequenceLength", "ConcatFromSequence")
+
+
+@step(*MAKERS, *TAKERS, types=NUMBERS, ranks=(1, 2, 3), sizes=(1, 2, 3, 5))
 def sequence(graph: Graph, x: Value, operator: str) -> None:
     """A list of tensors, of which one, their number, or all joined are taken."""
     graph.fix(x)
-    axis = graph.axis(x)
-    pieces, changed, result = (graph.fresh() for _ in range(3))
+    maker = operator if operator in MAKERS else graph.pick(*MAKERS)
+    taker = operator if operator in TAKERS else graph.pick(*TAKERS)
+    nodes, pieces, length = made(graph, x, maker)
+    result = graph.fresh()
+    graph.extend([*nodes, taken(graph, taker, pieces, result, length)], [result])
+
+
+def made(graph: Graph, x: Value, operator: str) -> tuple[list[Any], str, int]:
+    """The nodes that make a sequence, its name and its length."""
+    pieces, changed = graph.fresh(), graph.fresh()
     if operator == "SplitToSequence":
-        nodes = [helper.make_node("SplitToSequence", [x.name], [pieces], axis=axis, keepdims=1)]
-        length = x.shape[axis]
-    else:
-        length = graph.number(1, 3)
-        parts = [x.name, *(graph.tensor(x.dtype, *x.shape) for _ in range(length - 1))]
-        nodes = [helper.make_node("SequenceConstruct", parts, [pieces])]
+        axis = graph.axis(x)
+        return [helper.make_node(operator, [x.name], [pieces], axis=axis)], pieces, x.shape[axis]
+    length = graph.number(2, 3)
+    parts = [x.name, *(graph.tensor(x.dtype, *x.shape) for _ in range(length - 1))]
+    nodes = [helper.make_node("SequenceConstruct", parts, [pieces])]
+    if operator == "SequenceConstruct":
+        return nodes, pieces, length
+    if operator == "SequenceMap":
+        item, doubled = graph.fresh(), graph.fresh()
+        doubles = helper.make_node("Add", [item, item], [doubled])
+        mapped = helper.make_graph([doubles], "body", [typed(item, x)], [typed(doubled, x)])
+        return [*nodes, helper.make_node(operator, [pieces], [changed], body=mapped)], changed, length
     position = graph.constant(graph.number(-length, length - 1))
-    if operator == "SequenceInsert":
-        nodes.append(
-            helper.make_node(operator, [pieces, graph.tensor(x.dtype, *x.shape), position], [changed])
-        )
-        length += 1
-    elif operator == "SequenceErase" and length > 1:
-        nodes.append(helper.make_node(operator, [pieces, position], [changed]))
-        length -= 1
-    else:
-        changed = pieces
-    graph.extend([*nodes, *taken(graph, changed, result, length)], [result])
+    if operator == "SequenceErase":
+        return [*nodes, helper.make_node(operator, [pieces, position], [changed])], changed, length - 1
+    more = [pieces, graph.tensor(x.dtype, *x.shape), position]
+    return [*nodes, helper.make_node(operator, more, [changed])], changed, length + 1
 
 
-def taken(graph: Graph, pieces: str, result: str, length: int) -> list[Any]:
-    """The nodes that make a tensor of a sequence."""
-    operator = graph.pick("SequenceAt", "SequenceLength", "ConcatFromSequence")
+def taken(graph: Graph, operator: str, pieces: str, result: str, length: int) -> Any:
+    """The node that makes a tensor of a sequence."""
     if operator == "SequenceAt":
-        return [
-            helper.make_node(operator, [pieces, graph.constant(graph.number(-length, length - 1))], [result])
-        ]
+        position = graph.constant(graph.number(-length, length - 1))
+        return helper.make_node(operator, [pieces, position], [result])
     if operator == "SequenceLength":
-        return [helper.make_node(operator, [pieces], [result])]
-    new = graph.number(0, 1)
-    return [helper.make_node(operator, [pieces], [result], axis=0, new_axis=new)]
+        return helper.make_node(operator, [pieces], [result])
+    return helper.make_node(operator, [pieces], [result], axis=0, new_axis=graph.number(0, 1))
 
 
-@step("Optional", types=TYPES)
+@step("Optional", "OptionalGetElement", "OptionalHasElement", types=TYPES)
 def optional(graph: Graph, x: Value, operator: str) -> None:
     there, result = graph.fresh(), graph.fresh()
-    use = graph.pick("OptionalGetElement", "OptionalHasElement")
-    nodes = [helper.make_node(operator, [x.name], [there]), helper.make_node(use, [there], [result])]
+    use = graph.pick("OptionalGetElement", "OptionalHasElement") if operator == "Optional" else operator
+    nodes = [helper.make_node("Optional", [x.name], [there]), helper.make_node(use, [there], [result])]
     graph.extend(nodes, [result])
