@@ -17,14 +17,31 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 OPSET = 24
-FLOATS = ("float32", "float64")
+WIDE = ("float32", "float64")
+FLOATS = ("float16", *WIDE)
 INTEGERS = ("int32", "int64", "int32", "int64", "int8", "int16", "uint8", "uint16", "uint32", "uint64")
-NUMBERS = (*FLOATS, *FLOATS, *INTEGERS)
+NUMBERS = (*FLOATS, *WIDE, *INTEGERS)
 TYPES = (*NUMBERS, "bool")
 SIZES = (0, 1, 2, 3, 5, 17)
 # Larger magnitudes are not made: rounding would grow into differences that no tolerance tells from a fault.
 LARGEST = 1000.0
 MOST_ELEMENTS = 4000
+# Relative to the largest numbers on the way. A float16 is rounded at each of its nodes.
+TOLERANCE = {"float16": 2**-6, "float32": 1e-5, "float64": 1e-6}
+# What makes no new numbers: the results of others are rounded to a float16.
+MOVING = {"Abs", "Cast", "Clip", "Compress", "Concat", "Flatten", "Gather", "Identity", "Max", "Min", "Neg"}
+MOVING |= {
+    "Pad",
+    "ReduceMax",
+    "ReduceMin",
+    "Relu",
+    "Reshape",
+    "Slice",
+    "Split",
+    "Transpose",
+    "Unsqueeze",
+    "Where",
+}
 SPECIAL = (np.nan, np.inf, -np.inf, -0.0, 1e-40, 1e-310, 1e-38)
 
 
@@ -44,6 +61,8 @@ class Value:
         The largest finite magnitude on the way to it.
     sized : bool
         Whether its sizes are those of inputs, not what the data decide.
+    tolerance : float
+        How far results may be apart, relative to the scale.
     """
 
     name: str
@@ -51,6 +70,7 @@ class Value:
     exact: bool = True
     scale: float = 1.0
     sized: bool = True
+    tolerance: float = 0.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -135,7 +155,7 @@ class Graph:
         kind = np.dtype(dtype)
         if dtype == "bool":
             return rng.integers(0, 2, shape).astype(bool)
-        if dtype in FLOATS:
+        if kind.kind == "f":
             values, special = rng.integers(-16, 17, shape) / 8, np.array(SPECIAL)
         else:
             limits = np.iinfo(kind)
@@ -206,10 +226,15 @@ class Graph:
         floats = [a for a in arrays if a.dtype.kind == "f"]
         if magnitude(floats) > LARGEST or sum(a.size for a in arrays) > MOST_ELEMENTS:
             raise UnfitError
-        exact = exact and all(v.exact for v in taken.values())
+        half = any(a.dtype == np.float16 for a in arrays) and not MOVING.issuperset(n.op_type for n in nodes)
+        exact = exact and not half and all(v.exact for v in taken.values())
         self.nodes += nodes
         sized = sized and all(v.sized for v in taken.values())
-        made = [Value(name, array, exact, scale, sized) for name, array in zip(results, arrays, strict=True)]
+        worst = max([0.0, *(v.tolerance for v in taken.values())])
+        made = [
+            Value(name, array, exact, scale, sized, max(worst, TOLERANCE.get(str(array.dtype), 0.0)))
+            for name, array in zip(results, arrays, strict=True)
+        ]
         self.values |= {value.name: value for value in made}
         self.kept |= {name for name in results if self.flip(0.15)}
         return made
@@ -319,7 +344,7 @@ STEPS: list[Step] = []
 
 def step(
     *operators: str,
-    types: Sequence[str] = FLOATS,
+    types: Sequence[str] = WIDE,
     ranks: Sequence[int] = (0, 1, 2, 3, 4),
     sizes: Sequence[int] = SIZES,
     exact: bool = False,

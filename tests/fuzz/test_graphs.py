@@ -64,9 +64,7 @@ def differences(graph: Graph, session: pysofie.Session) -> str:
         for name, output in session.run(graph.feeds).items():
             value = graph.values[name]
             assert (output.dtype, output.shape) == (value.array.dtype, value.shape), name
-            tolerance = 0.0
-            if output.dtype.kind == "f":
-                tolerance = 1e-5 if output.dtype == np.float32 else 1e-6
+            tolerance = value.tolerance if output.dtype.kind == "f" else 0
             scale = tolerance * max(value.scale, 1)
             np.testing.assert_allclose(output, value.array, rtol=tolerance, atol=scale, err_msg=name)
     except (AssertionError, pysofie.Error, IndexError) as error:
