@@ -1,5 +1,6 @@
 #include "emit/device.hxx"
 
+#include <map>
 #include <set>
 
 #include "../../runtime/weights.hxx"
@@ -25,6 +26,7 @@ class EngineWriter {
       return pointerName(buffer);
     };
     names_.fault = "fault()";
+    names_.functor = [this](const std::string& text) { return functor(text); };
     names_.overlap = [this](int a, int b) {
       const auto slot = [this](int buffer) { return model_.plan.slotOf[static_cast<std::size_t>(buffer)]; };
       return a == b || (slot(a) >= 0 && slot(a) == slot(b));
@@ -48,8 +50,8 @@ class EngineWriter {
   DeviceNames names_;
   std::set<int> used_;
   std::string functors_;
+  std::map<std::string, std::string> functorOf_;  ///< names by texts
   std::set<std::string> routineHeaders_;
-  int functorCount_ = 0;
 
   /// Kernels in a namespace named by their text: a device's runtime knows kernels by name, and a process may
   /// hold different models of the same name.
@@ -78,24 +80,23 @@ class EngineWriter {
   }
 
   std::string launchText(const Kernel& kernel, const std::string& indent) {
-    if (const auto* nest = std::get_if<Nest>(&kernel.body)) return nestText(*nest, kernel.origin, indent);
+    if (const auto* nest = std::get_if<Nest>(&kernel.body))
+      return indent + deviceKernel(model_.program, *nest, names_) + "\n";
     if (const auto* region = std::get_if<Region>(&kernel.body)) return regionText(*region, indent);
     if (const auto* measure = std::get_if<Measure>(&kernel.body)) return measuredText(*measure, indent);
     if (const auto* loop = std::get_if<Loop>(&kernel.body)) return loopText(*loop, indent);
-    return callText(std::get<Call>(kernel.body), kernel.origin, indent);
+    return callText(std::get<Call>(kernel.body), indent);
   }
 
-  std::string nestText(const Nest& nest, const std::string& origin, const std::string& indent) {
-    const std::string name = "Kernel" + std::to_string(functorCount_++);
-    const DeviceKernel kernel = deviceKernel(model_.program, nest, name, names_);
-    functors_ += "/// " + commentText(origin) + "\n" + kernel.functor + "\n";
-    return indent + kernel.launch + "\n";
+  std::string functor(const std::string& text) {
+    const auto [entry, isNew] = functorOf_.emplace(text, "Kernel" + std::to_string(functorOf_.size()));
+    if (isNew) functors_ += "struct " + entry->second + " {\n" + text + "};\n\n";
+    return entry->second;
   }
 
   /// A routine of the runtime, one work item per item.
-  std::string callText(const Call& call, const std::string& origin, const std::string& indent) {
+  std::string callText(const Call& call, const std::string& indent) {
     routineHeaders_.insert(call.header);
-    const std::string name = "Kernel" + std::to_string(functorCount_++);
     std::string members, parameters = "item", arguments;
     int count = 0;
     const auto add = [&](const std::string& type, const std::string& value) {
@@ -113,9 +114,9 @@ class EngineWriter {
     for (const Tensor& tensor : call.inputs) addTensor(tensor, "const ");
     for (const Tensor& tensor : call.outputs) addTensor(tensor, "");
     for (const Dim& argument : call.arguments) add("std::int64_t", dimText(model_, argument));
-    functors_ += "/// " + commentText(origin) + "\nstruct " + name + " {\n" + members +
-                 "  SOFIE_FN void operator()(std::int64_t item) const { rt::" + call.routine + "(" +
-                 parameters + "); }\n};\n\n";
+    const std::string name =
+        functor(members + "  SOFIE_FN void operator()(std::int64_t item) const { rt::" + call.routine + "(" +
+                parameters + "); }\n");
     return indent + "queue_.launch(" + dimText(model_, call.items) + ", " + name + "{" + arguments + "});\n";
   }
 

@@ -1,8 +1,8 @@
 #include "emit/device_kernel.hxx"
 
+#include <algorithm>
 #include <cctype>
 #include <iterator>
-#include <map>
 #include <set>
 
 #include "emit/contraction.hxx"
@@ -27,7 +27,7 @@ bool mentions(const std::string& text, const std::string& word) {
 
 /// What a functor must carry: device pointers, sizes and the fault flag, in a fixed order.
 struct Captures {
-  std::map<int, bool> buffers;  ///< and whether the kernel writes them
+  std::vector<int> buffers;  ///< the first is the one that the kernel writes
   std::set<std::string> symbols;
   bool fault = false;
 };
@@ -47,12 +47,14 @@ Captures capturesOf(const Nest& nest) {
   Captures captures;
   for (const Dim& dim : nest.axes) addSymbols(dim, captures.symbols);
   for (const Dim& dim : nest.reduction) addSymbols(dim, captures.symbols);
-  captures.buffers[nest.target.buffer] = true;
+  captures.buffers = {nest.target.buffer};
   addSymbols(nest.target, captures.symbols);
   forEachExpression(nest, [&](const Expr& root) {
     walk(root, [&](const Expr& node) {
       if (node->op == Op::Load) {
-        captures.buffers.emplace(node->view.buffer, false);
+        if (std::find(captures.buffers.begin(), captures.buffers.end(), node->view.buffer) ==
+            captures.buffers.end())
+          captures.buffers.push_back(node->view.buffer);
         addSymbols(node->view, captures.symbols);
       }
       if (node->op == Op::Extent) addSymbols(node->dim, captures.symbols);
@@ -65,13 +67,11 @@ Captures capturesOf(const Nest& nest) {
 /// Writes the functor of one nest.
 class KernelWriter {
  public:
-  KernelWriter(const Program& program, const Nest& nest, std::string name, const DeviceNames& outside)
-      : program_(program),
-        nest_(nest),
-        name_(std::move(name)),
-        outside_(outside),
-        captures_(capturesOf(nest)) {
-    names_.buffer = [](int buffer) { return "b" + std::to_string(buffer); };
+  KernelWriter(const Program& program, const Nest& nest, const DeviceNames& outside)
+      : program_(program), nest_(nest), outside_(outside), captures_(capturesOf(nest)) {
+    names_.buffer = [buffers = captures_.buffers](int buffer) {
+      return "b" + std::to_string(std::find(buffers.begin(), buffers.end(), buffer) - buffers.begin());
+    };
     names_.symbol = outside.member;
     names_.variable = variableName;
     names_.checkedIndex = [](const std::string& index, const std::string& extent) {
@@ -79,7 +79,7 @@ class KernelWriter {
     };
   }
 
-  DeviceKernel write() {
+  std::string write() {
     if (nest_.kind == Nest::Kind::Contraction)
       if (const auto form = matrixForm(nest_); form && isMatrix(*form)) return writeContraction(*form);
     return writeLoop();
@@ -88,7 +88,6 @@ class KernelWriter {
  private:
   const Program& program_;
   const Nest& nest_;
-  std::string name_;
   const DeviceNames& outside_;
   Captures captures_;
   ScalarNames names_;
@@ -102,22 +101,23 @@ class KernelWriter {
     for (auto symbol = captures_.symbols.begin(); symbol != captures_.symbols.end();)
       symbol = mentions(body, outside_.member(*symbol)) ? std::next(symbol) : captures_.symbols.erase(symbol);
     std::string text;
-    for (const auto& [buffer, written] : captures_.buffers)
-      text += (written ? "  " : "  const ") + typeOf(buffer) + "* " + names_.buffer(buffer) + ";\n";
+    for (const int buffer : captures_.buffers)
+      text += (buffer == nest_.target.buffer ? "  " : "  const ") + typeOf(buffer) + "* " +
+              names_.buffer(buffer) + ";\n";
     for (const std::string& symbol : captures_.symbols)
       text += "  std::int64_t " + outside_.member(symbol) + ";\n";
     if (captures_.fault) text += "  std::int32_t* fault;\n";
     return text;
   }
 
-  /// The functor, its members taken from the session.
-  std::string instance() const {
+  /// The functor of that text, its members taken from the session.
+  std::string instance(const std::string& functor) const {
     std::string arguments;
     const auto add = [&](const std::string& text) { arguments += (arguments.empty() ? "" : ", ") + text; };
-    for (const auto& entry : captures_.buffers) add(outside_.buffer(entry.first));
+    for (const int buffer : captures_.buffers) add(outside_.buffer(buffer));
     for (const std::string& symbol : captures_.symbols) add(outside_.symbol(symbol));
     if (captures_.fault) add(outside_.fault);
-    return name_ + "{" + arguments + "}";
+    return outside_.functor(functor) + "{" + arguments + "}";
   }
 
   /// Statements that split `index` into loop variables, outermost first; `wanted` says which are read.
@@ -163,17 +163,15 @@ class KernelWriter {
 
   // --- one work item per element
 
-  DeviceKernel writeLoop() {
+  std::string writeLoop() {
     std::vector<int> axes(nest_.axes.size());
     for (std::size_t i = 0; i < axes.size(); ++i) axes[i] = static_cast<int>(i);
     const std::string work = (nest_.kind == Nest::Kind::Map ? "" : reduction()) + store();
     const std::string position = unravel(axes, "index", readBy(work));
-    DeviceKernel kernel;
-    kernel.functor = "struct " + name_ + " {\n" + members(position + work) +
-                     "  SOFIE_FN void operator()(std::int64_t" + (position.empty() ? "" : " index") +
-                     ") const {\n" + position + work + "  }\n};\n";
-    kernel.launch = "queue_.launch(" + product(nest_.axes).text(outside_.symbol) + ", " + instance() + ");";
-    return kernel;
+    const std::string functor = members(position + work) + "  SOFIE_FN void operator()(std::int64_t" +
+                                (position.empty() ? "" : " index") + ") const {\n" + position + work +
+                                "  }\n";
+    return "queue_.launch(" + product(nest_.axes).text(outside_.symbol) + ", " + instance(functor) + ");";
   }
 
   bool isPosition() const {
@@ -342,21 +340,19 @@ class KernelWriter {
            "};\n  }\n";
   }
 
-  DeviceKernel writeContraction(const MatrixForm& form) {
-    DeviceKernel kernel;
+  std::string writeContraction(const MatrixForm& form) {
     const std::string body =
         "  SOFIE_FN Value left" +
         operand(form, form.left, form.leftAddress, MatrixForm::Row, MatrixForm::Depth) +
         "  SOFIE_FN Value right" +
         operand(form, form.right, form.rightAddress, MatrixForm::Depth, MatrixForm::Column) +
         storeFunction(form) + productFunction(form);
-    kernel.functor = "struct " + name_ + " {\n  using Value = " + std::string(cppType(nest_.element.type())) +
-                     ";\n" + members(body) + body + "};\n";
+    const std::string functor =
+        "  using Value = " + std::string(cppType(nest_.element.type())) + ";\n" + members(body) + body;
     std::string extents;
     for (const auto direction : {MatrixForm::Batch, MatrixForm::Row, MatrixForm::Column, MatrixForm::Depth})
       extents += (extents.empty() ? "" : ", ") + form.extent(nest_, direction).text(outside_.symbol);
-    kernel.launch = "queue_.contract({" + extents + "}, " + instance() + ");";
-    return kernel;
+    return "queue_.contract({" + extents + "}, " + instance(functor) + ");";
   }
 };
 
@@ -364,9 +360,8 @@ class KernelWriter {
 
 bool canFault(const Nest& nest) { return capturesOf(nest).fault; }
 
-DeviceKernel deviceKernel(const Program& program, const Nest& nest, const std::string& name,
-                          const DeviceNames& names) {
-  return KernelWriter(program, nest, name, names).write();
+std::string deviceKernel(const Program& program, const Nest& nest, const DeviceNames& names) {
+  return KernelWriter(program, nest, names).write();
 }
 
 }  // namespace sofie
