@@ -50,8 +50,12 @@ def _translates(command: Sequence[str]) -> bool:
 
 
 def compile_shared(source: Path, library: Path, options: Sequence[str] = ()) -> None:
-    """Compile a SYCL source to a shared library; see `build`."""
-    hidden = ["-fvisibility=hidden", f"-Wl,{exports(library)}"]
+    """Compile a SYCL source to a shared library; see `build`.
+
+    It stays until the process ends: libsycl knows kernels by their names, and forgets those that another
+    library has too when the first is unloaded.
+    """
+    hidden = ["-fvisibility=hidden", f"-Wl,{exports(library)}", "-Wl,-z,nodelete"]
     build(source, library, ["-fPIC", "-shared", *hidden, *options])
 
 

@@ -135,6 +135,9 @@ void faults() {
   TMVA_SOFIE_dynamic_mlp::Session dynamic;
   check(fails<std::invalid_argument>([&] { dynamic.prepare(static_cast<std::size_t>(-1)); }),
         "an absurd size");
+  check(fails<std::invalid_argument>(
+            [] { TMVA_SOFIE_attention::Session("attention.dat", 1ull << 40, 1ull << 40); }),
+        "sizes whose product exceeds 64 bits");
   check(dynamic.infer(1, eighths(7).data()).size() == 1, "a refused size leaves the session whole");
 }
 

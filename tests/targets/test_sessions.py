@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -65,3 +66,14 @@ def test_models_of_one_name(target):
     library = first.weights.parent / "model.so"
     lines = subprocess.check_output(["nm", "-D", "--defined-only", str(library)], text=True).splitlines()
     assert [line.split()[-1] for line in lines] == ["pysofie_get_model_0"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_namesake_that_is_deleted(target):
+    require(target)
+    x = np.arange(5, dtype="float32")
+    first, second = (pysofie.compile(scaled(factor), target=target) for factor in (2, 3))
+    np.testing.assert_allclose(first(x), 2 * x + 2)
+    del first
+    gc.collect()
+    np.testing.assert_allclose(second(x), 3 * x + 3)

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 import pytest
-from comparison import Comparison, Nodes
+from comparison import TARGET, Comparison, Nodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import helper
@@ -127,6 +127,18 @@ def test_region_poolings(c, h, r, seed):
         "labelled": np.column_stack([batches, corners]).astype(np.float32),
     }
     region_poolings().check(feeds)
+
+
+def test_regions_of_no_image():
+    nodes = Nodes({"x": ("float32", ("n", 1, "h", 4))}, opset=16)
+    inputs = [nodes.constant([[0, 0, 2, 2]], "float32"), nodes.constant([0])]
+    nodes.add("RoiAlign", ["x", *inputs])
+    nodes.add("MaxRoiPool", ["x", nodes.constant([[0, 0, 0, 2, 2]], "float32")], pooled_shape=[2, 2])
+    session = pysofie.compile(nodes.proto(), target=TARGET)
+    assert all(np.isfinite(y).all() for y in session.run({"x": np.zeros((1, 1, 4, 4), "float32")}).values())
+    for n, h in ((0, 4), (1, 0)):
+        with pytest.raises(ValueError, match="an axis that is indexed"):
+            session.run({"x": np.zeros((n, 1, h, 4), "float32")})
 
 
 def test_regions_far_larger_than_the_image():

@@ -11,6 +11,8 @@ from comparison import Comparison, Nodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pysofie
+
 SHAPES: dict[int, tuple[int | str, ...]] = {1: ("n", 4, "l"), 2: ("n", 4, "l", 9), 3: ("n", 4, 7, 6, "l")}
 CASES = 12
 
@@ -125,3 +127,14 @@ def convolutions_of_doubles() -> Comparison:
 def test_convolutions_of_doubles(n, size, seed):
     x = draw(2, n, size, seed)["x"].astype(np.float64)
     convolutions_of_doubles().check({"x": x})
+
+
+def test_unpooling_into_an_image_without_elements():
+    inputs = {"x": ("float32", (1, 1, "h", 2)), "places": ("int64", (1, 1, "h", 2))}
+    nodes = Nodes(inputs, opset=17)
+    nodes.add("MaxUnpool", ["x", "places"], kernel_shape=[1, 1], pads=[0, 1, 0, 1])
+    session = pysofie.compile(nodes.proto())
+    x = np.zeros((1, 1, 0, 2), "float32")
+    assert session(x, x.astype("int64")).size == 0
+    with pytest.raises(ValueError, match="an axis that is indexed"):
+        session(np.zeros((1, 1, 2, 2), "float32"), np.zeros((1, 1, 2, 2), "int64"))

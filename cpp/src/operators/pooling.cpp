@@ -232,6 +232,7 @@ void maxUnpool_9(Operator& op) {
     inferred.push_back((x.dim(2 + i) - 1) * strides[i] + kernel[i] - before[i] - after[i]);
   const Tensor unpooled = op.map(inferred, number(x.type, 0));
   const Dim count = product(inferred);
+  requireElements(op, count, x.shape());
   const Expr place = checkedIndex(element(op.broadcast(positions, x.shape())), count);
   op.scatter(x.shape(), element(x), op.reshape(unpooled, {count}), {place});
   if (!op.has(2)) return op.output(0, unpooled);

@@ -24,6 +24,7 @@ void requireShapes(Operator& op, const Tensor& images, const Tensor& regions, st
 Tensor pooled(Operator& op, const char* routine, const Tensor& images, const Tensor& regions,
               const Tensor& batches, const Dim& height, const Dim& width, std::vector<Dim> options) {
   const Tensor result = op.temporary(images.type, {regions.dim(0), images.dim(1), height, width});
+  for (const std::size_t axis : {2U, 3U}) requireElements(op, images.dim(axis), batches.shape());
   options.insert(options.begin(), {images.dim(1), images.dim(2), images.dim(3), height, width});
   op.call({"regions.hxx",
            routine,
@@ -50,6 +51,7 @@ void roiAlign(Operator& op, bool halfPixel) {
   const Expr scale = number(images.type, op.real("spatial_scale", 1));
   const Expr shift = number(images.type, halfPixel ? 0.5 : 0);
   const Tensor corners = op.map(regions.shape(), element(regions) * scale - shift);
+  requireElements(op, images.dim(0), batches.shape());
   const Tensor places = op.map(batches.shape(), checkedIndex(element(batches), images.dim(0)));
   op.output(0, pooled(op, "roi_align", images, corners, places, height, width,
                       {samples, mode == "max" ? 1 : 0, halfPixel ? 0 : 1}));
@@ -75,6 +77,7 @@ void maxRoiPool_1(Operator& op) {
   const Dim& count = regions.dim(0);
   const Tensor corners = op.map({count, 4}, load(regions, {index(0), index(1) + extent(1)}) * scale);
   const Expr batch = cast(DType::Int64, load(regions, {index(0), extent(0)}));
+  requireElements(op, images.dim(0), {count});
   const Tensor places = op.map({count}, checkedIndex(batch, images.dim(0)));
   op.output(0, pooled(op, "max_roi_pool", images, corners, places, size[0], size[1], {}));
 }
