@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 
 namespace sofie_runtime {
 
@@ -19,12 +20,28 @@ inline void check_dim(const char* name, std::int64_t value, std::int64_t low, st
                               std::to_string(high));
 }
 
+/// The type double if one of the two is double: constants are integers of any width.
+template <class A, class B>
+using Real = std::enable_if_t<std::is_same<A, double>::value || std::is_same<B, double>::value, double>;
+
 /// @name The functions of symbolic dimensions, on sizes that may exceed 64 bits
 /// @{
-inline double floordiv(double a, double b) { return b == 0 ? 0 : std::floor(a / b); }
-inline double floormod(double a, double b) { return a - b * floordiv(a, b); }
-inline double min(double a, double b) { return a < b ? a : b; }
-inline double max(double a, double b) { return a > b ? a : b; }
+template <class A, class B>
+Real<A, B> floordiv(A a, B b) {
+  return b == 0 ? 0 : std::floor(static_cast<double>(a) / static_cast<double>(b));
+}
+template <class A, class B>
+Real<A, B> floormod(A a, B b) {
+  return static_cast<double>(a) - static_cast<double>(b) * floordiv(a, b);
+}
+template <class A, class B>
+Real<A, B> min(A a, B b) {
+  return a < b ? static_cast<double>(a) : static_cast<double>(b);
+}
+template <class A, class B>
+Real<A, B> max(A a, B b) {
+  return a > b ? static_cast<double>(a) : static_cast<double>(b);
+}
 /// @}
 
 /// \throws std::invalid_argument when a tensor would be larger than any memory

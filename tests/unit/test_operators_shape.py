@@ -277,3 +277,16 @@ def test_elements_beyond_all_sizes_wrap_round():
     nodes.add("Mul", ["shape", nodes.constant([2**62, 2**62])])
     session = pysofie.compile(nodes.proto(), target=TARGET)
     np.testing.assert_array_equal(session(np.zeros((3, 2), "float32")), [-(2**62), -(2**63)])
+
+
+@pytest.mark.parametrize(("operator", "size"), [("Div", 0), ("Mod", 3), ("Min", 3)])
+def test_sizes_with_constants_of_more_than_31_bits(operator, size):
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node(operator, ["shape", "large"], ["wanted"]),
+        helper.make_node("ConstantOfShape", ["wanted"], ["y"]),
+    ]
+    constants = {"large": np.array([2**40])}
+    proto = model(nodes, [floats("x", "n")], [floats("y", "m")], constants)
+    session = pysofie.compile(proto)
+    assert session.run({"x": np.ones(3, "float32")})["y"].shape == (size,)
