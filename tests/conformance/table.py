@@ -14,6 +14,7 @@ from conformance import suite
 from onnx import TensorProto, defs, helper
 
 import pysofie
+from pysofie.toolchains import TARGETS
 
 PAGE = Path(__file__).parents[2] / "docs" / "operators.md"
 DOMAINS = ("", "ai.onnx.ml")
@@ -22,15 +23,16 @@ EXTENSIONS = "com.microsoft"
 HEAD = """\
 # Operators
 
-Every operator compiles for every target (`cpu`, `sycl`, `alpaka`), with static and dynamic shapes.
+Every operator compiles for every target, with static and dynamic shapes.
 
 - *ONNX versions* are those of the standard up to opset {opset}. **Bold** ones changed the meaning and have a
   rule of their own in `cpp/src/operators`, which serves all models up to the next. Operators without a rule
   are put together from others, as the standard defines them.
 - *Types* are the element types of its first input: those with which a model of ONNX's backend suite is
   accepted when all of its tensors of one type are changed.
-- *Cases* are those of the suite that contain the operator: right on `cpu`, of all. What is refused, and why,
-  stands in `tests/conformance/refused.txt`.
+- *Cases* are those of the suite that contain the operator: right, of all. What is refused, and why, stands in
+  `tests/conformance/refused.txt`. On `cpu` every test run has all cases; on the other *targets* it has one or
+  more for each operator, and all with `PYSOFIE_ALL_CASES=1 pytest tests/targets`.
 
 `pysofie check model.onnx` tells whether a model compiles; it lists what does not, with a remedy for each.
 
@@ -46,7 +48,8 @@ def page() -> str:
         rows = [row(domain, name, known) for name, known in operators.items() if is_supported(domain, name)]
         missing = [name for name in operators if not is_supported(domain, name)]
         text += f"\n## {domain or 'ai.onnx'}: {len(rows)} of {len(operators)}\n\n"
-        text += "| operator | ONNX versions | types | cases |\n|---|---|---|---|\n" + "".join(rows)
+        text += "| operator | ONNX versions | types | targets | cases |\n|---|---|---|---|---|\n"
+        text += "".join(rows)
         text += (
             f"\nNot supported, for they work with text, maps or image files: {', '.join(missing)}.\n"
             if missing
@@ -74,7 +77,8 @@ def row(domain: str, name: str, known: list[int]) -> str:
     # A rule of an operator that is older than pysofie's opsets holds from its first version there.
     numbers = ", ".join(f"**{version}**" if version in own else str(version) for version in known)
     right, every = (counts(only_right=flag)[name] for flag in (True, False))
-    return f"| {name} | {numbers} | {types(domain, name)} | {right} of {every} |\n"
+    targets = ", ".join(TARGETS)
+    return f"| {name} | {numbers} | {types(domain, name)} | {targets} | {right} of {every} |\n"
 
 
 @functools.cache
