@@ -78,14 +78,19 @@ std::optional<int> singleVariable(const Expr& expr) {
   return static_cast<int>(expr->integer);
 }
 
-/// The axis of a convolution's result that its weights alone choose: the channel.
-std::optional<std::size_t> channelAxis(const Access& write) {
+/// The axis of a convolution's result that its weights alone choose: the channel. A convolution whose window
+/// is a single element is told from other products by its constant weights.
+std::optional<std::size_t> channelAxis(const Program& program, const Access& write) {
   const Nest& nest = *write.nest;
-  if (nest.kind != Nest::Kind::Contraction || nest.reduction.size() < 2) return std::nullopt;
-  const auto left = nest.element->args[0];
+  if (nest.kind != Nest::Kind::Contraction) return std::nullopt;
+  const auto left = nest.element->args[0], right = nest.element->args[1];
+  const bool hasWeights =
+      right->op == Op::Load &&
+      program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
+  if (nest.reduction.size() < 2 && !hasWeights) return std::nullopt;
   for (std::size_t axis = 0; axis < write.indices.size(); ++axis) {
     const auto variable = singleVariable(write.indices[axis]);
-    if (variable && !dependsOn(left, *variable) && dependsOn(nest.element->args[1], *variable)) return axis;
+    if (variable && !dependsOn(left, *variable) && dependsOn(right, *variable)) return axis;
   }
   return std::nullopt;
 }
@@ -99,7 +104,7 @@ class ChannelChoice {
     for (int id = 0; id < count; ++id)
       if (accesses.possible(id))
         for (const Access& access : accesses.of(id))
-          if (access.isWrite && !channel(id)) set(id, channelAxis(access));
+          if (access.isWrite && !channel(id)) set(id, channelAxis(program, access));
     for (bool changed = true; changed;) {
       changed = false;
       for (int id = 0; id < count; ++id)
