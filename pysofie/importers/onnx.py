@@ -18,7 +18,7 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
 from pysofie.errors import Error, InvalidModelError, ShapeError, UnsupportedError
 from pysofie.importers import external
-from pysofie.importers.order import sort_nodes
+from pysofie.importers.order import reads, sort_nodes, subgraphs
 from pysofie.importers.tensors import byte_size, checked_dims, densify, dtype_name, unpack
 from pysofie.model import Model, Tensor
 
@@ -203,7 +203,7 @@ _MISPLACED = {"SimplifiedLayerNormalization"}
 
 def _find_home(proto: ModelProto) -> None:
     """Give operators that stand in ONNX's domain by mistake the domain of onnxruntime."""
-    nodes = [node for graph in (proto.graph, *_graphs(proto.graph.node)) for node in graph.node]
+    nodes = [node for graph in (proto.graph, *subgraphs(proto.graph.node)) for node in graph.node]
     misplaced = [node for node in nodes if node.op_type in _MISPLACED and not _domain(node)]
     for node in misplaced:
         node.domain = _ONNXRUNTIME
@@ -211,18 +211,10 @@ def _find_home(proto: ModelProto) -> None:
         proto.opset_import.add(domain=_ONNXRUNTIME, version=1)
 
 
-def _graphs(nodes: Any) -> Iterator[GraphProto]:
-    for node in nodes:
-        for attribute in node.attribute:
-            for graph in (attribute.g,) if attribute.HasField("g") else attribute.graphs:
-                yield graph
-                yield from _graphs(graph.node)
-
-
 def _tensors(proto: ModelProto) -> Iterator[TensorProto]:
     """All constants of a model, those of subgraphs, functions and attributes included."""
     bodies = [proto.graph.node, *(function.node for function in proto.functions)]
-    graphs = [proto.graph, *(graph for nodes in bodies for graph in _graphs(nodes))]
+    graphs = [proto.graph, *(graph for nodes in bodies for graph in subgraphs(nodes))]
     for graph in graphs:
         yield from graph.initializer
         for sparse in graph.sparse_initializer:
@@ -249,7 +241,7 @@ def _refuse_explosion(proto: ModelProto) -> None:
 
     def size_of_nodes(nodes: Any) -> int:
         total = 0
-        for node in (*nodes, *(node for graph in _graphs(nodes) for node in graph.node)):
+        for node in (*nodes, *(node for graph in subgraphs(nodes) for node in graph.node)):
             key = (node.domain, node.op_type)
             total += size_of_function(key) if key in functions else 1
         return total
@@ -283,9 +275,7 @@ def _part(proto: ModelProto, outputs: Sequence[str]) -> ModelProto:
         if needed.isdisjoint(filter(None, node.output)):
             continue
         nodes.append(node)
-        inner = [each for graph in _graphs([node]) for each in graph.node]
-        needed.update(name for each in (node, *inner) for name in each.input)
-        needed.update(value.name for graph in _graphs([node]) for value in graph.output)
+        needed |= reads(node)
     part = ModelProto()
     part.CopyFrom(proto)
     for field in ("node", "input", "output", "initializer", "sparse_initializer"):
@@ -318,7 +308,7 @@ def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:
 
 def _unknown(proto: ModelProto, operators: Operators) -> set[tuple[str, str]]:
     """The operators, subgraphs included, that the core lacks."""
-    nodes = [node for graph in (proto.graph, *_graphs(proto.graph.node)) for node in graph.node]
+    nodes = [node for graph in (proto.graph, *subgraphs(proto.graph.node)) for node in graph.node]
     return {(_domain(node), node.op_type) for node in nodes if not _is_known(node, operators)}
 
 
@@ -506,9 +496,10 @@ class _Builder:
         if self.nesting == _MAX_NESTING:
             raise UnsupportedError(f"node {node.name!r}: subgraphs are nested more than {_MAX_NESTING} deep")
         self.nesting += 1
-        graph = self.graph(attribute.g, attribute.g.name, is_subgraph=True)
-        self.nesting -= 1
-        return graph
+        try:
+            return self.graph(attribute.g, attribute.g.name, is_subgraph=True)
+        finally:
+            self.nesting -= 1
 
 
 def _domain(node: NodeProto) -> str:

@@ -1,9 +1,10 @@
-"""The order of nodes: ONNX wants them sorted, but some tools append them as they make them."""
+"""What nodes read, and their order, which follows: some tools append nodes as they make them."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from onnx import GraphProto, NodeProto
 
@@ -13,20 +14,35 @@ def sort_nodes(graph: GraphProto) -> None:
 
     Otherwise the order stays. A cycle stays too: ONNX's checker reports it.
     """
-    for node in graph.node:
-        for subgraph in _subgraphs(node):
-            sort_nodes(subgraph)
-    order = _order(graph.node)
-    if order != sorted(order) and len(order) == len(graph.node):
-        nodes = [graph.node[position] for position in order]
-        del graph.node[:]
-        graph.node.extend(nodes)
+    # From the inside out: a graph that is sorted gets copies of its nodes.
+    for each in (*reversed(list(subgraphs(graph.node))), graph):
+        order = _order(each.node)
+        if order != sorted(order) and len(order) == len(each.node):
+            nodes = [each.node[position] for position in order]
+            del each.node[:]
+            each.node.extend(nodes)
+
+
+def subgraphs(nodes: Any) -> Iterator[GraphProto]:
+    """The subgraphs of nodes, and those inside of them."""
+    for node in nodes:
+        for attribute in node.attribute:
+            for graph in (attribute.g,) if attribute.HasField("g") else attribute.graphs:
+                yield graph
+                yield from subgraphs(graph.node)
+
+
+def reads(node: NodeProto) -> set[str]:
+    """The names that a node reads, those that its subgraphs take from around them included."""
+    inner = list(subgraphs([node]))
+    names = {name for each in (node, *(n for graph in inner for n in graph.node)) for name in each.input}
+    return names | {value.name for graph in inner for value in graph.output}
 
 
 def _order(nodes: Sequence[NodeProto]) -> list[int]:
     """The positions of the nodes in the order of execution, without those of a cycle (A. Kahn, 1962)."""
     producers = {name: i for i, node in enumerate(nodes) for name in node.output if name}
-    sources = [{producers[name] for name in _reads(node) if name in producers} for node in nodes]
+    sources = [{producers[name] for name in reads(node) if name in producers} for node in nodes]
     readers: list[list[int]] = [[] for _ in nodes]
     for i, needed in enumerate(sources):
         for source in needed:
@@ -41,21 +57,3 @@ def _order(nodes: Sequence[NodeProto]) -> list[int]:
             if missing[reader] == 0:
                 heapq.heappush(ready, reader)
     return order
-
-
-def _reads(node: NodeProto) -> set[str]:
-    """The names that a node reads, those that its subgraphs take from around them included."""
-    names = set(node.input)
-    for subgraph in _subgraphs(node):
-        names.update(value.name for value in subgraph.output)
-        for inner in subgraph.node:
-            names |= _reads(inner)
-    return names
-
-
-def _subgraphs(node: NodeProto) -> list[GraphProto]:
-    return [
-        graph
-        for attribute in node.attribute
-        for graph in ([attribute.g] if attribute.HasField("g") else attribute.graphs)
-    ]

@@ -227,12 +227,13 @@ def test_nodes_are_sorted_by_what_their_subgraphs_read():
     proto = onnx.parser.parse_model("""<ir_version: 9, opset_import: ["" : 17]>
     branches (bool c, float[3] x) => (float[3] y) {
       late = Neg (x)
-      y = If (c) <then_branch = t () => (float[3] a) { a = Abs (late) }, else_branch = e () => (float[3] b) {
-        b = Relu (late) }>
+      y = If (c) <then_branch = t () => (float[3] a) { d = Exp (late) a = Abs (d) },
+                  else_branch = e () => (float[3] b) { b = Relu (late) }>
     }""")
-    nodes = list(proto.graph.node)[::-1]
-    del proto.graph.node[:]
-    proto.graph.node.extend(nodes)
+    for graph in (proto.graph.node[1].attribute[0].g, proto.graph):
+        nodes = list(graph.node)[::-1]
+        del graph.node[:]
+        graph.node.extend(nodes)
     assert [node["op"] for node in pysofie.load(proto).graph.nodes()] == ["Neg", "If"]
 
 
