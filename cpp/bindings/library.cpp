@@ -1,5 +1,5 @@
 /// \file
-/// Library and Runner: compiled models as Python sees them. Knows nothing of the compiler, only
+/// Library, Runner and Bound: compiled models as Python sees them. Knows nothing of the compiler, only
 /// abi.h and the element types.
 #include <dlfcn.h>
 #include <nanobind/nanobind.h>
@@ -151,8 +151,9 @@ class Buffers {
   std::vector<void*> pointers_;
 };
 
-/// One session of a model. Calls from several threads wait for each other.
-class Runner {
+/// One session of a model. Calls from several threads wait for each other; runners of different threads share
+/// no cache line.
+class alignas(64) Runner {
  public:
   Runner(std::shared_ptr<const Model> model, const std::string& weights) : model_(std::move(model)) {
     Message message{};
@@ -170,12 +171,7 @@ class Runner {
                               std::to_string(symbols.size()));
     const nb::gil_scoped_release release;
     const std::lock_guard lock(mutex_);
-    prepared_ = false;
-    Message message{};
-    if (table.prepare(session_, symbols.data(), message.data(), message.size()) != 0)
-      throw sofie::ShapeError(message.data());
-    measure(symbols);
-    prepared_ = true;
+    prepare_locked(symbols);
   }
 
   std::vector<std::vector<std::int64_t>> output_shapes() {
@@ -199,6 +195,19 @@ class Runner {
     const std::lock_guard lock(mutex_);
     check(in, out);
     return run_once(in, out);
+  }
+
+  /// Throws unless a run can take these arrays.
+  void require_fit(const Buffers& inputs, const Buffers& outputs) {
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    check(inputs, outputs);
+  }
+
+  /// Runs with arrays that fit, and makes room where the data ask for it. The caller need not hold the GIL.
+  void run_fitting(const Buffers& inputs, const Buffers& outputs) {
+    const std::lock_guard lock(mutex_);
+    while (!run_once(inputs, outputs)) prepare_locked(symbols_);
   }
 
   nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> benchmark(nb::handle inputs, nb::handle outputs,
@@ -244,6 +253,16 @@ class Runner {
   }
 
  private:
+  void prepare_locked(const std::vector<std::int64_t>& symbols) {
+    prepared_ = false;
+    Message message{};
+    if (model_->table().prepare(session_, symbols.data(), message.data(), message.size()) != 0)
+      throw sofie::ShapeError(message.data());
+    measure(symbols);
+    symbols_ = symbols;
+    prepared_ = true;
+  }
+
   /// Computes the sizes that arrays must have for these symbols.
   void measure(const std::vector<std::int64_t>& symbols) {
     const pysofie_model& table = model_->table();
@@ -303,8 +322,52 @@ class Runner {
   pysofie_session* session_ = nullptr;
   std::mutex mutex_;
   bool prepared_ = false;
+  std::vector<std::int64_t> symbols_;
   std::vector<std::size_t> input_bytes_, output_bytes_;
   std::vector<std::vector<std::int64_t>> output_shapes_;
+};
+
+/// A runner whose arrays are fixed, so that a call has nothing to look up and nothing to check.
+class Bound {
+ public:
+  Bound(Runner& runner, nb::handle inputs, nb::handle outputs, nb::object result)
+      : runner_(runner), inputs_(inputs, false), outputs_(outputs, true), result_(std::move(result)) {
+    runner_.require_fit(inputs_, outputs_);
+  }
+
+  nb::object run() {
+    if (trials_ > 0)
+      try_out();
+    else if (is_long_)
+      run_without_gil();
+    else
+      runner_.run_fitting(inputs_, outputs_);
+    return result_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  /// To give the GIL away and to take it back costs some 100 ns, more when other threads want it.
+  static constexpr Clock::duration worth_releasing = std::chrono::microseconds(10);
+
+  void run_without_gil() {
+    const nb::gil_scoped_release release;
+    runner_.run_fitting(inputs_, outputs_);
+  }
+
+  void try_out() {
+    const auto start = Clock::now();
+    run_without_gil();
+    is_long_ = is_long_ && Clock::now() - start > worth_releasing;
+    --trials_;
+  }
+
+  Runner& runner_;
+  Buffers inputs_, outputs_;
+  nb::object result_;
+  int trials_ = 3;
+  bool is_long_ = true;  ///< no trial was short
 };
 
 /// What Python holds: the model, which its runners keep loaded.
@@ -354,7 +417,23 @@ void register_library(nb::module_& m) {
            nb::sig("def benchmark(self, inputs: collections.abc.Sequence[object], "
                    "outputs: collections.abc.Sequence[object], "
                    "repeat: int) -> numpy.typing.NDArray[numpy.uint64]"))
+      .def(
+          "bind",
+          [](Runner& runner, nb::handle inputs, nb::handle outputs, nb::object result) {
+            return std::make_unique<Bound>(runner, inputs, outputs, std::move(result));
+          },
+          "inputs"_a, "outputs"_a, "result"_a, nb::keep_alive<0, 1>(),
+          "The runner with these arrays for good; it must not be used otherwise from then on.",
+          nb::sig("def bind(self, inputs: collections.abc.Sequence[object], "
+                  "outputs: collections.abc.Sequence[object], result: object) -> Bound"))
       .def_prop_ro("arena_bytes", &Runner::arena_bytes, "Bytes held for intermediate tensors.")
       .def("profile", &Runner::profile, "Label, nanoseconds and calls of each kernel.",
            nb::sig("def profile(self) -> list[tuple[str, int, int]]"));
+
+  nb::class_<Bound>(
+      m, "Bound",
+      "A runner with its arrays. Calls from several threads wait for each other. Runs of more than "
+      "10 us, as the first three of them tell, do not hold the GIL.")
+      .def("__call__", &Bound::run, "Computes the outputs and returns the result that was given with them.",
+           nb::sig("def __call__(self) -> typing.Any"));
 }

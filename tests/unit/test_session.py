@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import nets
 import numpy as np
+import onnx
 import pytest
 import support
 from onnx import helper
@@ -138,6 +140,115 @@ def test_results_are_not_overwritten(session):
     kept = first.copy()
     session(X + 1)
     np.testing.assert_array_equal(first, kept)
+
+
+def test_bind(session):
+    x = X.copy()
+    bound = session.bind({"x": x})
+    first = bound()
+    for scale in range(8):
+        x[:] = scale * X
+        result = bound()
+        assert result is first
+        np.testing.assert_array_equal(result["y"], session(x))
+
+
+def test_bind_to_given_outputs(two_by_two):
+    a, b = np.ones((1, 2), "float32"), np.full((1, 2), 3, "float32")
+    total = np.empty((1, 2), "float32")
+    result = two_by_two.bind({"a": a, "b": b}, {"sum": total})()
+    assert result["sum"] is total
+    np.testing.assert_array_equal(total, a + b)
+    np.testing.assert_array_equal(result["Identity:0"], a - b)
+
+
+def test_bind_keeps_arrays_alive(session):
+    bound = session.bind({"x": np.full((1000, 3), 2, "float32")})
+    gc.collect()
+    others = [np.zeros((1000, 3), "float32") for _ in range(10)]
+    np.testing.assert_allclose(
+        bound()["y"], support.mlp_reference(np.full((1000, 3), 2, "float32")), rtol=1e-5
+    )
+    assert len(others) == 10
+
+
+@pytest.mark.parametrize("batch", [0, 3, 20_000])  # the last one takes long enough to release the GIL
+def test_bound_objects_in_threads(session, batch):
+    def repeat(seed):
+        x = np.random.default_rng(seed).standard_normal((batch, 3)).astype("float32")
+        bound, expected = session.bind({"x": x}), session(x)
+        return all(np.array_equal(bound()["y"], expected) for _ in range(20))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(repeat, range(16)))
+
+
+@pytest.mark.parametrize("batch", [3, 20_000])
+def test_one_bound_object_in_many_threads(session, batch):
+    x = np.random.default_rng(0).standard_normal((batch, 3)).astype("float32")
+    bound = session.bind({"x": x})
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: bound(), range(100)))
+    np.testing.assert_array_equal(results[0]["y"], session(x))
+
+
+def test_bind_makes_room_for_what_the_data_ask_for():
+    """A size that the data decide inside of the model, and without a bound."""
+    nodes = [
+        helper.make_node("Range", ["zero", "n", "one"], ["r"]),
+        helper.make_node("ReduceSum", ["r"], ["y"], keepdims=0),
+    ]
+    scalar = helper.make_tensor_value_info("n", onnx.TensorProto.INT64, ())
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, ())
+    constants = {"zero": np.array(0), "one": np.array(1)}
+    session = pysofie.compile(support.model(nodes, [scalar], [y], constants))
+    n = np.array(0)
+    bound = session.bind({"n": n})
+    for n[...] in (3, 1000, 2, 100_000):
+        assert bound()["y"] == n * (n - 1) // 2
+
+
+def test_bound_calls_report_what_the_data_break():
+    node = helper.make_node("Gather", ["table", "i"], ["y"])
+    i = helper.make_tensor_value_info("i", onnx.TensorProto.INT64, (1,))
+    table = {"table": np.arange(4, dtype="float32")}
+    session = pysofie.compile(support.model([node], [i], [support.floats("y", 1)], table))
+    position = np.array([9])
+    bound = session.bind({"i": position})
+    with pytest.raises(IndexError, match="outside"):
+        bound()
+    position[:] = 3
+    assert bound()["y"] == 3
+
+
+@pytest.mark.parametrize(
+    ("feeds", "outputs", "message"),
+    [
+        ({"x": X.astype("float64")}, None, r"'x' has dtype float64; expected x: float32"),
+        ({"x": X[:, :2]}, None, r"'x' has shape \(2, 2\); dim 1 should be 3"),
+        ({}, None, "expected the inputs"),
+        ({"x": X.tolist()}, None, "'x' would be copied"),
+        ({"x": X.astype("float16")}, None, "'x' would be copied"),
+        ({"x": np.asfortranarray(X)}, None, "'x' would be copied"),
+        ({"x": X}, {"z": X}, "expected outputs among y: .*'z'"),
+        ({"x": X}, {"y": np.empty((3, 2), "float32")}, r"'y' needs an array float32\[2, 2\]; got .*\[3, 2\]"),
+        ({"x": X}, {"y": np.empty((2, 2))}, "'y' needs an array float32.*got float64"),
+        ({"x": X}, {"y": [[0, 0], [0, 0]]}, "'y' needs an array float32.*got .*list"),
+        ({"x": X}, {"y": np.empty((2, 4), "float32")[:, ::2]}, "'y' needs an array that is dense"),
+        ({"x": X}, {"y": X.reshape(-1)[:4].reshape(2, 2)}, "'y' shares memory"),
+    ],
+)
+def test_bind_refuses(session, feeds, outputs, message):
+    with pytest.raises(pysofie.ShapeError, match=message):
+        session.bind(feeds, outputs)
+
+
+def test_bind_refuses_outputs_of_unknown_shape():
+    node = helper.make_node("NonZero", ["x"], ["y"])
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, (1, None))
+    session = pysofie.compile(support.model([node], [support.floats("x", 4)], [y]))
+    with pytest.raises(pysofie.ShapeError, match=r"the data decide.*'y'"):
+        session.bind({"x": np.ones(4, "float32")})
 
 
 def test_benchmark(session):
