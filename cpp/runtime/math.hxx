@@ -2,8 +2,8 @@
 /// Elementary functions of the CPU target, for float and double, for scalars and vectors alike.
 ///
 /// The functions in common use (exp, expm1, log, log1p, tanh, sigmoid, erf in float, sin, cos, tan, rounding)
-/// are free of branches that differ between lanes, within 4 ulp, and right for NaN, infinities and
-/// denormals. The others call the standard library lane by lane. Polynomials are minimax fits (Remez) of the
+/// are free of branches that differ between lanes, within 4 ulp (tanh and erf in float within 6), and right
+/// for NaN, infinities and denormals. The others call the standard library lane by lane. Polynomials are minimax fits (Remez) of the
 /// relative error over the reduced range, the logarithm in double excepted, which is that of fdlibm.
 ///
 /// Compile with -fno-math-errno and without -ffast-math: the roundings written here are meant.
@@ -13,6 +13,7 @@
 #include <cmath>
 
 #include "arithmetic.hxx"
+#include "instructions.hxx"
 
 namespace sofie_runtime {
 
@@ -26,8 +27,8 @@ struct Real<float> {
   static constexpr int mantissa_bits = 23, bias = 127;
   static constexpr float magic = 0x1.8p23f;  // adding it rounds to an integer, held in the lowest bits
   static constexpr float log2e = 0x1.715476p0f, ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;
-  // beyond these exp is 0 or infinite, expm1 is -1, tanh is 1
-  static constexpr float exp_low = -104.0f, exp_high = 89.0f, expm1_low = -20.0f, tanh_high = 10.0f;
+  // beyond these exp is 0 or infinite, expm1 is -1
+  static constexpr float exp_low = -104.0f, exp_high = 89.0f, expm1_low = -20.0f;
   // (exp(r) - 1 - r) / r^2 on |r| < ln(2) / 2
   static constexpr float exp_terms[] = {0.500000004923475213f,   0.166666668262363472f,
                                         0.0416663421289108588f,  0.0083332706262024682f,
@@ -48,7 +49,7 @@ struct Real<double> {
   static constexpr double magic = 0x1.8p52;
   static constexpr double log2e = 1.44269504088896338700, ln2_high = 6.93147180369123816490e-01,
                           ln2_low = 1.90821492927058770002e-10;
-  static constexpr double exp_low = -746.0, exp_high = 710.0, expm1_low = -40.0, tanh_high = 20.0;
+  static constexpr double exp_low = -746.0, exp_high = 710.0, expm1_low = -40.0;
   static constexpr double exp_terms[] = {0.5,
                                          0.166666666666666776,
                                          0.041666666666666705,
@@ -112,7 +113,7 @@ SOFIE_INLINE V power_of_two(Bits<V> n) {
 /// x = n ln 2 + r with |r| <= ln(2) / 2, and exp(r) - 1.
 template <class V>
 struct Exponential {
-  Bits<V> n;
+  V n;
   V expm1_r;
 };
 
@@ -121,29 +122,41 @@ SOFIE_INLINE Exponential<V> exponential(V x) {
   using R = Real<Element<V>>;
   const V n = nearest(x * R::log2e);
   const V r = (x - n * R::ln2_high) - n * R::ln2_low;
-  return {to_bits(n), r + (r * r) * polynomial(r, R::exp_terms)};
-}
-
-/// exp where the result is a normal number.
-template <class V>
-SOFIE_INLINE V exp_normal(V x) {
-  const auto e = exponential(x);
-  return (splat<V>(1) + e.expm1_r) * power_of_two<V>(e.n);
+  return {n, r + (r * r) * polynomial(r, R::exp_terms)};
 }
 
 /// expm1 for arguments above expm1_low and far below overflow.
 template <class V>
 SOFIE_INLINE V expm1_normal(V x) {
   const auto e = exponential(x);
-  const V scale = power_of_two<V>(e.n);
+  const V scale = power_of_two<V>(to_bits(e.n));
   return scale * e.expm1_r + (scale - splat<V>(1));
 }
 
-/// x limited to [low, high]; NaN stays.
+/// x * 2^n for an integer n held in floating point, |n| < 2 bias; denormals are rounded once.
 template <class V>
-SOFIE_INLINE V clamp(V x, Element<V> low, Element<V> high) {
-  const V a = select(lt(x, splat<V>(low)), splat<V>(low), x);
-  return select(gt(a, splat<V>(high)), splat<V>(high), a);
+SOFIE_INLINE V scaled_by_power_of_two(V x, V n) {
+  if constexpr (is_native<V>) {
+    V result;
+    if constexpr (is_single<V>) {
+      __asm__("vscalefps %2, %1, %0" : "=v"(result) : "v"(x), "v"(n));
+    } else {
+      __asm__("vscalefpd %2, %1, %0" : "=v"(result) : "v"(x), "v"(n));
+    }
+    return result;
+  } else {
+    const Bits<V> whole = to_bits(n), half = whole >> 1;  // in two steps neither overflows
+    return x * power_of_two<V>(half) * power_of_two<V>(whole - half);
+  }
+}
+
+/// An odd function that goes to 1 as x P(x^2) / Q(x^2), which has come to 1 at `limit`; Q lies between 1 and
+/// 2^60.
+template <class V, std::size_t Above, std::size_t Below>
+SOFIE_INLINE V odd_ratio(V x, Element<V> limit, const Element<V> (&above)[Above],
+                         const Element<V> (&below)[Below]) {
+  const V inside = clamp(x, -limit, limit), square = inside * inside;
+  return clamp(quotient(inside * polynomial(square, above), polynomial(square, below)), -1, 1);
 }
 
 }  // namespace detail
@@ -155,16 +168,14 @@ template <class V, require_real<V> = 0>
 SOFIE_INLINE V exp(V x) {
   using R = detail::Real<Element<V>>;
   const auto e = detail::exponential(detail::clamp(x, R::exp_low, R::exp_high));
-  const Bits<V> half = e.n >> 1;  // in two steps: neither overflows, and denormals are rounded once
-  const V scaled = (splat<V>(1) + e.expm1_r) * detail::power_of_two<V>(half);
-  return scaled * detail::power_of_two<V>(e.n - half);
+  return detail::scaled_by_power_of_two(splat<V>(1) + e.expm1_r, e.n);
 }
 
 template <class V, require_real<V> = 0>
 SOFIE_INLINE V expm1(V x) {
   using R = detail::Real<Element<V>>;
   const auto e = detail::exponential(detail::clamp(x, R::expm1_low, R::exp_high));
-  const V half = detail::power_of_two<V>(e.n - 1);
+  const V half = detail::power_of_two<V>(detail::to_bits(e.n) - 1);
   return splat<V>(2) * (half * e.expm1_r + (half - splat<V>(Element<V>(0.5))));
 }
 
@@ -172,16 +183,20 @@ SOFIE_INLINE V expm1(V x) {
 template <class V, require_real<V> = 0>
 SOFIE_INLINE V sigmoid(V x) {
   const V small = exp(-abs(x));
-  return select(lt(x, V{}), small, splat<V>(1)) / (splat<V>(1) + small);
+  return detail::quotient(select(lt(x, V{}), small, splat<V>(1)), splat<V>(1) + small);
 }
 
 template <class V, require_real<V> = 0>
 SOFIE_INLINE V tanh(V x) {
-  using R = detail::Real<Element<V>>;
-  const V a = abs(x);
-  const V limit = splat<V>(R::tanh_high);
-  const V t = detail::expm1_normal(splat<V>(2) * select(gt(a, limit), limit, a));
-  return copysign(t / (t + splat<V>(2)), x);
+  using T = Element<V>;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    constexpr T above[] = {0.999999979f, 0.133797185f, 0.0034940352f, 2.05834913e-05f, 1.33190845e-08f};
+    constexpr T below[] = {1.0f, 0.467130337f, 0.0258710757f, 0.000328309387f, 7.76202487e-07f};
+    return detail::odd_ratio(x, 9.2f, above, below);
+  } else {
+    const V t = detail::expm1_normal(splat<V>(2) * detail::lesser(splat<V>(20), abs(x)));
+    return copysign(t / (t + splat<V>(2)), x);
+  }
 }
 
 /// @}
@@ -346,18 +361,11 @@ SOFIE_INLINE V tan(V x) {
 template <class V, require_real<V> = 0>
 SOFIE_INLINE V erf(V x) {
   if constexpr (sizeof(Element<V>) == sizeof(float)) {
-    // erf(x) / x in x^2 near zero, log(1 - erf(|x|)) in |x| beyond
-    constexpr float near_terms[] = {
-        1.12837916640849666f,    -0.376126316134828206f,    0.112836639985069943f,    -0.0268577051099717584f,
-        0.00519695210419618569f, -0.000809770353676935619f, 0.0000818509374451885034f};
-    constexpr float far_terms[] = {0.000170550708533860611f, -1.12949515230840811f,
-                                   -0.633386661050771695f,   -0.108236602403388836f,
-                                   0.0250914851620550323f,   -0.00416052231389160297f,
-                                   0.000432301981823410228f, -0.0000209094619057524173f};
-    const V a = abs(x), limit = splat<V>(4.0f);
-    const V beyond = detail::polynomial(select(gt(a, limit), limit, a), far_terms);
-    const V far = copysign(splat<V>(1) - detail::exp_normal(beyond), x);
-    return select(lt(a, splat<V>(0.93f)), x * detail::polynomial(x * x, near_terms), far);
+    constexpr float above[] = {1.12837914f,    0.191551349f,    0.052875584f,
+                               0.00380820499f, 0.000284688498f, 2.02589803e-06f};
+    constexpr float below[] = {1.0f,          0.503090639f,   0.114560053f,
+                               0.0150551785f, 0.00117073581f, 3.78317362e-05f};
+    return detail::odd_ratio(x, 4.05f, above, below);
   } else {
     return detail::lanewise([](auto a) { return std::erf(a); }, x);
   }

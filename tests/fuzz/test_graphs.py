@@ -39,6 +39,7 @@ PASSES = (
     "fold_scales",
     "hoist_invariants",
     "inline_producers",
+    "inline_scalars",
     "remove_dead_code",
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import nets
+import numpy as np
 import support
 from onnx import helper
 
@@ -17,3 +18,28 @@ def test_images_between_convolutions_of_single_elements_have_their_channels_last
     header = next(path for path in pysofie.emit(proto, tmp_path) if path.suffix == ".hxx").read_text()
     kernels = header[header.rindex("inline void check_dims") :]
     assert kernels.count("store_strided") == 1  # of the output, whose channels are not
+
+
+def _body(tmp_path, nodes, constants):
+    """The text of the kernels of a model with one input and one output."""
+    proto = support.model(nodes, [support.floats("x", "n")], [support.floats("y", "n")], constants)
+    header = next(path for path in pysofie.emit(proto, tmp_path) if path.suffix == ".hxx").read_text()
+    return header[header.rindex("inline void check_dims") :]
+
+
+def test_scalars_are_numbers_and_divisions_by_them_products(tmp_path):
+    three = {"three": np.float32(3)}
+    text = _body(tmp_path, [helper.make_node("Div", ["x", "three"], ["y"])], three)
+    assert "weights_" not in text
+    assert " / " not in text
+    assert "0.3333333" in text
+
+
+def test_divisions_below_a_rounding_stay(tmp_path):
+    nodes = [helper.make_node("Div", ["x", "three"], ["q"]), helper.make_node("Floor", ["q"], ["y"])]
+    assert " / " in _body(tmp_path, nodes, {"three": np.float32(3)})
+
+
+def test_weights_stay_data(tmp_path):
+    text = _body(tmp_path, [helper.make_node("Mul", ["x", "w"], ["y"])], {"w": np.float32([3])})
+    assert "weights_" in text

@@ -22,6 +22,8 @@ bool dropUnitAxes(Program& program);
 bool foldConstants(Program& program);
 bool fuseEpilogues(Program& program);
 bool inlineProducers(Program& program);
+/// Constants without axes become numbers in the expressions, and division by one becomes a product.
+bool inlineScalars(Program& program);
 bool foldScales(Program& program);
 bool hoistInvariants(Program& program);
 bool removeDeadCode(Program& program);

@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 
 #include "sofie/error.hxx"
 
@@ -218,11 +220,25 @@ bool dependsOn(const Expr& expr, int variable) {
   return false;
 }
 
+namespace {
+
+/// As few digits as tell the number from all others.
+std::string realText(double value) {
+  char text[32];
+  for (const int digits : {6, 17}) {
+    std::snprintf(text, sizeof text, "%.*g", digits, value);
+    if (std::strtod(text, nullptr) == value) break;
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string text(const Expr& expr) {
   const ExprNode& node = *expr;
   switch (node.op) {
     case Op::Constant:
-      return isFloat(node.type) ? std::to_string(node.real) : std::to_string(node.integer);
+      return isFloat(node.type) ? realText(node.real) : std::to_string(node.integer);
     case Op::Index:
       return "i" + std::to_string(node.integer);
     case Op::Extent:
