@@ -1,168 +1,161 @@
-"""One model through all engines, interleaved."""
+"""One model through all engines, which take turns, each in a process of its own."""
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-import pysofie
+from .engines import ENGINES, OURS
+from .process import EngineError, Process
+from .results import Latency, Measured, Result
+from .task import Arrays, Job, Zoo
 
-from . import fresh, native
-from .engines import ENGINES, Feeds
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Nanoseconds per call."""
-
-    median: float
-    p99: float
-
-    @classmethod
-    def of(cls, durations: NDArray[Any]) -> Latency:
-        return cls(float(np.median(durations)), float(np.quantile(durations, 0.99)))
+REFERENCE = "onnxruntime"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Result:
-    """What is known about a model after its benchmark.
+class Settings:
+    """How to measure.
 
     Attributes
     ----------
-    model : str
-        Name, with the batch if one was asked for.
-    latency : dict of str to Latency
-        By engine, single calls with a clock between them. "pysofie" is called in a loop inside C++, and
-        "pysofie (Python)" as ``session(x)``; onnxruntime from Python with bound buffers.
-    loop : float
-        Nanoseconds per call of pysofie in a plain C++ loop.
-    flops : float or None
-        Floating-point operations of a call, where the zoo's index knows them.
-    error : float
-        Largest difference from onnxruntime, relative to the largest value of the output.
-    compile, cached : float
-        Seconds to compile the model, and to load it from the cache in a fresh process.
-    arena : int
-        Bytes for intermediate tensors.
-    peak : dict of str to float
-        By engine, the bytes by which a fresh process grew at its peak.
-    """
-
-    model: str
-    latency: dict[str, Latency]
-    loop: float
-    flops: float | None
-    error: float
-    compile: float
-    cached: float
-    arena: int
-    peak: dict[str, float]
-
-    @property
-    def ratio(self) -> float:
-        """How many times faster than onnxruntime."""
-        return self.latency["onnxruntime"].median / self.latency["pysofie"].median
-
-    @property
-    def gflops(self) -> float | None:
-        """Operations per nanosecond in the plain loop."""
-        return None if self.flops is None else self.flops / self.loop
-
-
-def measure(
-    name: str,
-    path: Path,
-    feeds: Feeds,
-    flops: float | None,
-    *,
-    rounds: int,
-    seconds: float,
-    progress: Callable[[], None],
-) -> Result:
-    """Benchmark one model.
-
-    Parameters
-    ----------
-    name, path : str, pathlib.Path
-        The model.
-    feeds : dict of str to numpy.ndarray
-        Its inputs.
-    flops : float or None
-        Operations of a call on these inputs.
+    engines : tuple of str
+        Keys of `ENGINES`.
     rounds : int
         How often the engines take turns.
     seconds : float
         How long a turn lasts, roughly.
+    patience : float
+        Seconds after which a build is given up.
+    """
+
+    engines: tuple[str, ...]
+    rounds: int = 10
+    seconds: float = 0.2
+    patience: float = 900.0
+
+    def engines_for(self, job: Job) -> list[str]:
+        return [engine for engine in self.engines if job.is_natural or not ENGINES[engine].is_static]
+
+    def steps(self, job: Job) -> int:
+        """How often `measure` reports its progress."""
+        return len(self.engines_for(job)) + self.rounds
+
+
+class _Race:
+    """The processes of the engines; those that fail leave it."""
+
+    def __init__(self) -> None:
+        self.processes: dict[str, Process] = {}
+        self.failed: dict[str, str] = {}
+
+    def add(self, engine: str, start: Callable[[], Process]) -> None:
+        try:
+            self.processes[engine] = start()
+        except EngineError as error:
+            self.failed[engine] = str(error)
+
+    def each(self, action: Callable[[str, Process], T]) -> dict[str, T]:
+        results = {}
+        for engine, process in list(self.processes.items()):
+            try:
+                results[engine] = action(engine, process)
+            except EngineError as error:
+                self.failed[engine] = str(error)
+                self.processes.pop(engine).end()
+        return results
+
+    def end(self) -> None:
+        for process in self.processes.values():
+            process.end()
+
+
+def measure(job: Job, zoo: Zoo, folder: Path, settings: Settings, progress: Callable[[str], None]) -> Result:
+    """Benchmark one model.
+
+    Parameters
+    ----------
+    job : Job
+        What to measure.
+    zoo : Zoo
+        Where the model is.
+    folder : pathlib.Path
+        For temporary files. What was compiled for another size of the model is found there.
+    settings : Settings
+        How.
     progress : callable
-        Called after each round.
+        Called before each step with its name.
 
     Returns
     -------
     Result
-        Everything measured.
+        Everything measured. An engine that cannot run the model has the reason instead.
     """
-    start = time.perf_counter()
-    session = pysofie.compile(path, cache=False)
-    compile_seconds = time.perf_counter() - start
-    sessions = {engine: load(path) for engine, load in ENGINES.items()}
-    expected = sessions["onnxruntime"].run(feeds)
-    error = max(_difference(value, expected[key]) for key, value in session.run(feeds).items())
+    feeds, race = zoo.feeds(job), _Race()
+    durations: dict[str, dict[str, list[NDArray[Any]]]] = {engine: {} for engine in settings.engines}
 
-    calls: dict[str, Callable[[int], NDArray[Any]]] = {
-        engine: partial(loaded.benchmark, feeds) for engine, loaded in sessions.items()
+    def take_turn(engine: str, process: Process) -> None:
+        for way in _ways(engine, process):
+            durations[engine].setdefault(way, []).append(process.durations(way, settings.seconds))
+
+    try:
+        for engine in settings.engines_for(job):
+            progress(f"{job.label}: {engine}")
+            start = partial(Process, engine, zoo.path(job.model), feeds, folder / f"{job.label}-{engine}")
+            race.add(engine, partial(start, settings.patience))
+        for number in range(settings.rounds):
+            progress(f"{job.label}: round {number + 1} of {settings.rounds}")
+            race.each(take_turn)
+        outputs = race.each(lambda _, process: process.outputs())
+        ours = race.each(lambda engine, process: _ours(process, settings) if engine == OURS else {})
+    finally:
+        race.end()
+    expected = outputs.get(REFERENCE)
+    engines = {
+        engine: _measured(durations[engine], process.facts, _error(outputs[engine], expected))
+        for engine, process in race.processes.items()
     }
-    calls["pysofie (Python)"] = partial(_python_calls, session, feeds)
-    repeats = {key: _repeat(call, seconds) for key, call in calls.items()}
-    durations: dict[str, list[NDArray[Any]]] = {key: [] for key in calls}
-    for _ in range(rounds):
-        for key, call in calls.items():
-            durations[key].append(call(repeats[key]))
-        progress()
-
-    started = _fresh(path, feeds)
-    return Result(
-        model=name,
-        latency={key: Latency.of(np.concatenate(value)) for key, value in durations.items()},
-        loop=native.loop_nanoseconds(session, feeds, seconds),
-        flops=flops,
-        error=error,
-        compile=compile_seconds,
-        cached=started["pysofie"]["seconds"],
-        arena=session.arena_bytes,
-        peak={engine: values["bytes"] for engine, values in started.items()},
-    )
+    mine = ours.get(OURS, {})
+    return Result(job, engines, race.failed, mine.pop("plain", None), mine)
 
 
-def _python_calls(session: pysofie.Session, feeds: Feeds, repeat: int) -> NDArray[np.uint64]:
-    arrays, clock = [feeds[tensor.name] for tensor in session.inputs], time.perf_counter_ns
-    durations = np.empty(repeat, np.uint64)
-    for i in range(repeat):
-        start = clock()
-        session(*arrays)
-        durations[i] = clock() - start
-    return durations
+def _ways(engine: str, process: Process) -> list[str]:
+    """How it can be called."""
+    ways = ["python"] if ENGINES[engine].from_python else []
+    return [*ways, "loop"] if process.facts["loop"] else ways
 
 
-def _repeat(call: Callable[[int], NDArray[Any]], seconds: float) -> int:
-    return int(np.clip(seconds * 1e9 / np.median(call(20)), 20, 200_000))
+def _ours(process: Process, settings: Settings) -> dict[str, Any]:
+    return process.ask("plain", settings.seconds) | process.ask("scaling", settings.seconds)
+
+
+def _measured(
+    durations: dict[str, list[NDArray[Any]]], facts: dict[str, Any], error: float | None
+) -> Measured:
+    known = {field.name for field in fields(Measured)}
+    latency = {way: Latency.of(np.concatenate(turns)) for way, turns in durations.items()}
+    return Measured(latency=latency, error=error, **{k: v for k, v in facts.items() if k in known})
+
+
+def _error(outputs: Arrays, expected: Arrays | None) -> float | None:
+    """The largest difference, relative to the largest value of the output."""
+    if expected is None:
+        return None
+    return max(_difference(outputs[name], array) for name, array in expected.items() if name in outputs)
 
 
 def _difference(value: NDArray[Any], expected: NDArray[Any]) -> float:
     wide = expected.astype(np.float64)
-    largest = float(np.max(np.abs(wide), initial=0.0))
-    return float(np.max(np.abs(value - wide), initial=0.0)) / (largest or 1.0)
-
-
-def _fresh(path: Path, feeds: Feeds) -> dict[str, dict[str, float]]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "feeds.npz"
-        np.savez(file, allow_pickle=False, **feeds)
-        return {engine: fresh.start(engine, path, file) for engine in ENGINES}
+    if value.shape != wide.shape:
+        return float("inf")
+    with np.errstate(invalid="ignore"):
+        apart = np.where(value == wide, 0.0, np.abs(value - wide))  # equal infinities do not differ
+    largest = float(np.max(np.abs(wide), initial=0.0, where=np.isfinite(wide)))
+    return float(np.max(apart, initial=0.0)) / (largest or 1.0)

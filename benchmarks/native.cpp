@@ -1,113 +1,110 @@
-// What Python cannot time: the ceilings of the machine, and a compiled model in a plain loop. Loaded with
-// ctypes.
+// What Python cannot time: calls in a C++ loop, and many threads at once. Loaded with ctypes.
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <thread>
+#include <vector>
 
 #include "abi.h"
-#include "vector.hxx"
-
-#if SOFIE_VECTOR_BYTES == 64
-#define SOFIE_IN_REGISTER(x) "+v"(x)
-#elif defined(__SSE2__)
-#define SOFIE_IN_REGISTER(x) "+x"(x)
-#else
-#define SOFIE_IN_REGISTER(x) "+w"(x)
-#endif
-
-namespace rt = sofie_runtime;
-using V = rt::Vec<float>;
 
 namespace {
 
-template <class Function>
-double seconds(Function&& function) {
-  const auto start = std::chrono::steady_clock::now();
-  function();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+using Clock = std::chrono::steady_clock;
+using Call = int (*)(void*);
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-/// The least time of many tries: on a shared machine, what is above it is the neighbours'.
-template <class Function>
-double least_seconds(int tries, Function&& function) {
-  double best = seconds(function);
-  for (int i = 1; i < tries; ++i) best = std::min(best, seconds(function));
-  return best;
-}
-
-template <class T>
-void keep(const T& value) {
-  __asm__ volatile("" : : "m"(value) : "memory");
-}
+/// A session of a compiled model with its inputs and outputs.
+struct Model {
+  const pysofie_model* table;
+  pysofie_session* session;
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+};
 
 }  // namespace
 
 extern "C" {
 
-/// Multiplications and additions per second in float32, in units of 1e9, from registers alone.
-double fma_gflops() {
-  constexpr int sums = SOFIE_VECTOR_BYTES == 64 ? 24 : 12, steps = 20000;
-  const double best = least_seconds(200, [] {
-    V factor = rt::splat<V>(0.5f), sum[sums];
-#pragma GCC unroll 24
-    for (int i = 0; i < sums; ++i) sum[i] = rt::splat<V>(static_cast<float>(i));
-    for (int step = 0; step < steps; ++step) {
-#pragma GCC unroll 24
-      for (int i = 0; i < sums; ++i) {
-        sum[i] = factor * sum[i] + factor;
-        __asm__ volatile("" : SOFIE_IN_REGISTER(sum[i]));
-      }
-    }
-    V total{};
-#pragma GCC unroll 24
-    for (int i = 0; i < sums; ++i) total += sum[i];
-    keep(total);
-  });
-  return 2.0 * steps * sums * rt::lanes<float> / best / 1e9;
-}
-
-/// Bytes per second read from a block of the given size, in units of 1e9.
-double read_gbytes(std::size_t bytes) {
-  constexpr std::size_t stride = 8 * rt::lanes<float>;
-  const std::size_t count = bytes / sizeof(float) / stride * stride;
-  const std::unique_ptr<V[]> block(new V[count / rt::lanes<float>]());
-  const float* const data = reinterpret_cast<const float*>(block.get());
-  const std::size_t repeat = std::max<std::size_t>(1, (std::size_t{1} << 22) / bytes);
-  const double best = least_seconds(100, [&] {
-    V sum[8] = {};
-    for (std::size_t again = 0; again < repeat; ++again) {
-      for (std::size_t i = 0; i < count; i += stride) {
-        for (int part = 0; part < 8; ++part) sum[part] += rt::load<V>(data + i + part * rt::lanes<float>);
-      }
-      keep(sum);
-    }
-  });
-  return static_cast<double>(count * sizeof(float) * repeat) / best / 1e9;
-}
-
-/// Nanoseconds per call of a compiled model in a loop of `calls`, the least of `tries`; negative on failure.
-double loop_nanoseconds(const pysofie_model* model, const char* weights, const std::int64_t* symbols,
-                        const void* const* inputs, void* const* outputs, std::int64_t calls, int tries) {
+/// A session with its arrays; nullptr on failure.
+void* open_model(const pysofie_model* table, const char* weights, const std::int64_t* symbols,
+                 const void* const* inputs, void* const* outputs) {
   char error[256];
-  pysofie_session* session = model->create(weights, error, sizeof(error));
-  if (session == nullptr) return -1;
-  double best = -1;
-  const auto prepare = [&] { return model->prepare(session, symbols, error, sizeof(error)) == 0; };
+  pysofie_session* session = table->create(weights, error, sizeof(error));
+  if (session == nullptr) return nullptr;
+  const auto prepare = [&] { return table->prepare(session, symbols, error, sizeof(error)) == 0; };
   bool ready = prepare();
-  while (ready && model->run(session, inputs, outputs) == 4) ready = prepare();  // sizes without a bound
-  if (ready) {
-    best = least_seconds(tries, [&] {
-      for (std::int64_t i = 0; i < calls; ++i) {
-        const int fault = model->run(session, inputs, outputs);
-        keep(fault);
-      }
-    });
-    best *= 1e9 / static_cast<double>(calls);
+  while (ready && table->run(session, inputs, outputs) == 4) ready = prepare();  // sizes without a bound
+  if (!ready) {
+    table->destroy(session);
+    return nullptr;
   }
-  model->destroy(session);
+  return new Model{table, session, std::vector<const void*>(inputs, inputs + table->input_count),
+                   std::vector<void*>(outputs, outputs + table->output_count)};
+}
+
+int call_model(void* opaque) {
+  const Model& model = *static_cast<const Model*>(opaque);
+  return model.table->run(model.session, model.inputs.data(), model.outputs.data());
+}
+
+void close_model(void* opaque) {
+  const std::unique_ptr<Model> model(static_cast<Model*>(opaque));
+  model->table->destroy(model->session);
+}
+
+/// The nanoseconds of each of so many calls.
+void time_calls(Call call, void* state, std::int64_t count, std::uint64_t* nanoseconds) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto start = Clock::now();
+    call(state);
+    nanoseconds[i] = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+  }
+}
+
+/// Nanoseconds per call without a clock between the calls, the least of so many tries.
+double plain_nanoseconds(Call call, void* state, std::int64_t calls, int tries) {
+  double best = 1e300;
+  for (int i = 0; i < tries; ++i) {
+    const auto start = Clock::now();
+    for (std::int64_t k = 0; k < calls; ++k) call(state);
+    best = std::min(best, seconds_since(start) * 1e9 / static_cast<double>(calls));
+  }
   return best;
+}
+
+/// Calls per second of so many threads together, each with a state of its own.
+double calls_per_second(Call call, void* const* states, int count, double seconds) {
+  std::atomic<int> waiting{count};
+  std::vector<double> rates(static_cast<std::size_t>(count));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i)
+    threads.emplace_back([&, i] {
+      waiting.fetch_sub(1);
+      while (waiting.load() > 0) std::this_thread::yield();
+      std::int64_t done = 0;
+      const auto start = Clock::now();
+      double elapsed = 0;
+      do {
+        for (int k = 0; k < 16; ++k) call(states[i]);  // so that the clock does not count
+        done += 16;
+        elapsed = seconds_since(start);
+      } while (elapsed < seconds);
+      rates[static_cast<std::size_t>(i)] = static_cast<double>(done) / elapsed;
+    });
+  double total = 0;
+  for (std::size_t i = 0; i < threads.size(); ++i) {
+    threads[i].join();
+    total += rates[i];
+  }
+  return total;
 }
 
 }  // extern "C"

@@ -1,125 +1,204 @@
-"""Results as a table, as JSON and as a picture."""
+"""Results as tables for the terminal."""
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
-from .measure import Result
-from .native import Ceilings
+from pysofie.machine import Ceilings
+
+from .engines import ENGINES, OURS, PEERS
+from .results import Result, geometric_mean
+
+NAMES = {
+    "onnxruntime": "ORT",
+    "openvino": "OpenVINO",
+    "aotinductor": "AOTI",
+    "emx": "emx",
+    OURS: "pysofie",
+}
 
 
-def _time(nanoseconds: float) -> str:
-    return f"{nanoseconds / 1e3:.3g}"
+def tables(results: Sequence[Result], ceilings: Ceilings) -> list[Table]:
+    """Everything that is worth looking at."""
+    natural = [result for result in results if result.job.is_natural]
+    return [
+        _python(results),
+        _loops(results, ceilings),
+        _building(natural),
+        _memory(results),
+        *_failures(results),
+    ]
 
 
-def latencies(results: Sequence[Result], ceilings: Ceilings) -> Table:
-    """How fast, as a table for the terminal."""
-    caption = (
-        "One thread; microseconds per call, ORT is onnxruntime. "
-        f"Ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, "
-        f"{ceilings.l1:.0f} and {ceilings.l2:.0f} GB/s from L1 and L2."
-    )
-    out = _table(
-        "Latency",
-        caption,
-        "ORT",
-        "p99",
-        "pysofie",
-        "p99",
+def summary(results: Sequence[Result]) -> str:
+    """The geometric means, and what is slower."""
+    lines = [f"Times faster than the better of {' and '.join(NAMES[peer] for peer in PEERS)}:"]
+    natural = [result for result in results if result.job.is_natural]
+    lines.append(_mean("one event", natural))
+    for batch in sorted({result.job.batch for result in results if not result.job.is_natural}, key=int):
+        lines.append(_mean(f"batch {batch}", [result for result in results if result.job.batch == batch]))
+    return "\n".join(lines)
+
+
+def _mean(what: str, results: Sequence[Result]) -> str:
+    mean = geometric_mean(result.faster for result in results)
+    if mean is None:
+        return f"  {what}: nothing to compare with"
+    slower = [r.job.model for r in results if r.faster is not None and r.faster < 1]
+    return f"  {what}: {mean:.2f} (geometric mean of {len(results)}); slower: {', '.join(slower) or 'none'}"
+
+
+def engines_of(results: Sequence[Result]) -> list[str]:
+    """Those that ran any of the models, in the usual order."""
+    return [engine for engine in ENGINES if any(engine in result.engines for result in results)]
+
+
+def microseconds(nanoseconds: float | None) -> str:
+    """Three digits, or nothing."""
+    return "" if nanoseconds is None else f"{nanoseconds / 1e3:.3g}"
+
+
+def times(ratio: float | None) -> str:
+    return "" if ratio is None else f"{ratio:.1f}x"
+
+
+def _python(results: Sequence[Result]) -> Table:
+    engines = [engine for engine in engines_of(results) if ENGINES[engine].from_python]
+    table = _table(
+        "Called from Python with bound buffers",
+        "Microseconds per call, one thread, median and the 99th percentile; "
+        "faster: than the better of onnxruntime (ORT) and OpenVINO.",
+        *(column for engine in engines for column in (NAMES[engine], "p99")),
         "faster",
-        "loop",
-        "GFLOP/s",
-        "peak",
     )
     for result in results:
-        other, ours = result.latency["onnxruntime"], result.latency["pysofie"]
+        cells = []
+        for engine in engines:
+            latency = result.engines[engine].latency["python"] if engine in result.engines else None
+            cells += [microseconds(latency and latency.median), microseconds(latency and latency.p99)]
+        table.add_row(result.job.label, *cells, f"[bold]{times(result.faster)}[/]")
+    return table
+
+
+def _loops(results: Sequence[Result], ceilings: Ceilings) -> Table:
+    table = _table(
+        "Called in a C++ loop",
+        "Microseconds per call; plain: without a clock between the calls, which the GFLOP/s are of. "
+        f"Ceilings: {ceilings.gflops:.0f} GFLOP/s in float32, "
+        f"{ceilings.l1:.0f} and {ceilings.l2:.0f} GB/s from L1 and L2. Threads: what two make of one.",
+        *("pysofie", "p99", "plain", "GFLOP/s", "share", "emx", "faster", "C++ threads", "Python threads"),
+    )
+    for result in results:
+        latency = result.engines[OURS].latency["loop"] if OURS in result.engines else None
         gflops = result.gflops
-        out.add_row(
-            result.model,
-            _time(other.median),
-            _time(other.p99),
-            _time(ours.median),
-            _time(ours.p99),
-            f"[bold]{result.ratio:.1f}x[/]",
-            _time(result.loop),
+        table.add_row(
+            result.job.label,
+            microseconds(latency and latency.median),
+            microseconds(latency and latency.p99),
+            microseconds(result.plain),
             "" if gflops is None else f"{gflops:.0f}",
             "" if gflops is None else f"{gflops / ceilings.gflops:.0%}",
+            microseconds(result.median("emx", "loop")),
+            times(result.ratio("emx", "loop")),
+            *(times(result.scaling.get(key)) for key in ("scaling_cpp", "scaling_python")),
         )
-    return out
+    return table
 
 
-def costs(results: Sequence[Result]) -> Table:
-    """What it takes, as a table for the terminal."""
-    caption = "The start and the memory are those of a fresh process: pysofie from its cache / onnxruntime."
-    out = _table("Costs", caption, "from Python", "compile", "start", "arena", "MiB", "difference")
+def _building(results: Sequence[Result]) -> Table:
+    engines = engines_of(results)
+    builders = [engine for engine in engines if engine not in PEERS]
+    table = _table(
+        "Code",
+        "Build: seconds to generate and compile. Start: milliseconds to load the model, or what was built, "
+        "in a fresh process. Source: lines and KiB, with the runtime and without the weights.",
+        *(f"{NAMES[engine]} build" for engine in builders),
+        *(f"{NAMES[engine]} start" for engine in engines),
+        *("source", "KiB", "emx source", "KiB"),
+    )
     for result in results:
-        out.add_row(
-            result.model,
-            f"{_time(result.latency['pysofie (Python)'].median)} us",
-            f"{result.compile:.2f} s",
-            f"{result.cached * 1e3:.0f} ms",
-            f"{result.arena / 1024:.1f} KiB",
-            f"{result.peak['pysofie'] / 2**20:.1f} / {result.peak['onnxruntime'] / 2**20:.1f}",
-            f"{result.error:.1e}",
+        row = _Row(result)
+        table.add_row(
+            result.job.label,
+            *(row.cell(engine, "build", "{:.1f}") for engine in builders),
+            *(row.cell(engine, "start", "{:.0f}", 1e3) for engine in engines),
+            *(
+                cell
+                for engine in (OURS, "emx")
+                for cell in (
+                    row.cell(engine, "source_lines", "{:.0f}"),
+                    row.cell(engine, "source_bytes", "{:.0f}", 2**-10),
+                )
+            ),
         )
-    return out
+    return table
+
+
+def _memory(results: Sequence[Result]) -> Table:
+    engines = engines_of(results)
+    table = _table(
+        "Memory",
+        "MiB by which a fresh process grows to load the model and to run it ten times. Arena: KiB for "
+        "intermediate tensors, and in units of what is alive together. Difference: from onnxruntime.",
+        *(f"{NAMES[engine]}" for engine in engines),
+        *("arena", "of the bound", "difference"),
+    )
+    for result in results:
+        row = _Row(result)
+        measured = result.engines.get(OURS)
+        bound = measured.arena_bound if measured else None
+        table.add_row(
+            result.job.label,
+            *(row.cell(engine, "peak", "{:.1f}", 2**-20) for engine in engines),
+            row.cell(OURS, "arena", "{:.1f}", 2**-10),
+            row.cell(OURS, "arena", "{:.3f}", 1 / bound) if bound else "",
+            row.cell(OURS, "error", "{:.0e}"),
+        )
+    return table
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The cells of a result."""
+
+    result: Result
+
+    def cell(self, engine: str, what: str, text: str, unit: float = 1) -> str:
+        """An attribute of `Measured`, or nothing."""
+        value = getattr(self.result.engines.get(engine), what, None)
+        return "" if value is None else text.format(value * unit)
+
+
+def _failures(results: Sequence[Result]) -> list[Table]:
+    table = Table("model", "engine", "why it does not run", title="Left out", title_justify="left")
+    for result in results:
+        for engine, reason in result.failed.items():
+            table.add_row(result.job.label, NAMES[engine], escape(_essence(reason)))
+    return [table] if table.row_count else []
+
+
+def _essence(reason: str) -> str:
+    """The first line that does not only announce the next."""
+    lines = reason.strip().splitlines()
+    return next((line for line in lines if not line.endswith(":")), lines[0])[:200]
 
 
 def _table(title: str, caption: str, *columns: str) -> Table:
-    out = Table(title=title, caption=caption, padding=(0, 0))
-    out.add_column("model", no_wrap=True)
+    table = Table(title=title, caption=caption, padding=(0, 0), title_justify="left", caption_justify="left")
+    table.add_column("model", no_wrap=True)
     for column in columns:
-        out.add_column(column, justify="right")
-    return out
+        table.add_column(column, justify="right")
+    return table
 
 
-def to_json(results: Sequence[Result], ceilings: Ceilings) -> str:
-    """Everything measured, with the machine and the versions."""
-    packages = ("pysofie", "onnxruntime", "numpy")
-    document: dict[str, Any] = {
-        "machine": {"processor": _processor(), "system": platform.platform(), **asdict(ceilings)},
-        "versions": {package: version(package) for package in packages},
-        "results": [{**asdict(result), "ratio": result.ratio, "gflops": result.gflops} for result in results],
-    }
-    return json.dumps(document, indent=2)
-
-
-def plot(results: Sequence[Result], ceilings: Ceilings, path: Path) -> None:
-    """Draw latencies, and the share of the peak, to a file."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 1.2 + 0.6 * len(results)), layout="constrained")
-    times, shares = figure.subplots(1, 2, width_ratios=(3, 1), sharey=True)
-    names = [result.model for result in results]
-    engines = {"onnxruntime": "#9aa5b1", "pysofie": "#1f6feb"}
-    for offset, (engine, colour) in zip((-0.2, 0.2), engines.items(), strict=True):
-        values = [result.latency[engine].median / 1e3 for result in results]
-        bars = times.barh([i + offset for i in range(len(names))], values, 0.38, label=engine, color=colour)
-        if engine == "pysofie":
-            labels = [f" {result.ratio:.1f}x faster" for result in results]
-            times.bar_label(bars, labels, fontsize=9)
-    times.set(
-        xscale="log", xlabel="median latency [µs], one thread", yticks=range(len(names)), yticklabels=names
-    )
-    times.margins(x=0.25)
-    times.invert_yaxis()
-    figure.legend(*times.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
-    share = [0 if result.gflops is None else result.gflops / ceilings.gflops for result in results]
-    shares.barh(range(len(names)), share, 0.5, color=engines["pysofie"])
-    shares.set(xlim=(0, 1), xlabel=f"share of the peak of {ceilings.gflops:.0f} GFLOP/s")
-    shares.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    figure.savefig(path, dpi=150)
-
-
-def _processor() -> str:
+def processor() -> str:
+    """What the machine calls itself."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
