@@ -13,4 +13,8 @@ void sortAxes(Program& program);
 /// Runs neighbouring loops that move evenly through all addresses as one loop.
 void mergeAxes(Program& program);
 
+/// Copies constants that a nest would read with large steps where it stores consecutive elements, so that the
+/// elements it reads are consecutive, too.
+void sortConstants(Program& program);
+
 }  // namespace sofie

@@ -19,9 +19,22 @@ class Inspection {
   std::optional<DType> type;
   bool possible = true, stored = false;
 
-  void inspect(const Expr& expr, bool conditional) {
+  void inspect(const Expr& expr) { inspect(expr, Evaluation::Always); }
+
+ private:
+  const Nest& nest_;
+  int lane_;
+  bool accumulatorVaries_;
+
+  enum class Evaluation {
+    Always,    ///< at every point of the loops
+    Together,  ///< in all lanes where a condition holds that is the same for all of them, else in none
+    Blended,   ///< in all lanes, also in those where the condition does not hold
+  };
+
+  void inspect(const Expr& expr, Evaluation evaluation) {
     if (!possible || !varies(expr)) {
-      possible = possible && !(conditional && hasGuardedLoad(expr));
+      possible = possible && !(evaluation == Evaluation::Blended && hasGuardedLoad(expr));
       return;
     }
     note(expr);
@@ -32,19 +45,33 @@ class Inspection {
         return;
       case Op::Load:
         possible = possible && address(expr->view, expr->args, nest_.variables()).has_value() &&
-                   staysInside(nest_, expr->view, expr->args);
+                   (evaluation == Evaluation::Always || staysInside(nest_, expr->view, expr->args) ||
+                    (evaluation == Evaluation::Together && staysInsideAlongLane(expr)));
         return;
       default:
         break;
     }
+    const bool selects = expr->op == Op::Select;
+    const Evaluation chosen = !selects ? evaluation
+                              : varies(expr->args[0]) || evaluation == Evaluation::Blended
+                                  ? Evaluation::Blended
+                                  : Evaluation::Together;
     for (std::size_t i = 0; i < expr->args.size(); ++i)
-      inspect(expr->args[i], conditional || (expr->op == Op::Select && i > 0));
+      inspect(expr->args[i], selects && i > 0 ? chosen : evaluation);
   }
 
- private:
-  const Nest& nest_;
-  int lane_;
-  bool accumulatorVaries_;
+  /// The lane does not decide whether the element exists.
+  bool staysInsideAlongLane(const Expr& expr) const {
+    View view{expr->view.buffer, 0, {}, {}};
+    std::vector<Expr> indices;
+    for (std::size_t axis = 0; axis < expr->args.size(); ++axis) {
+      if (!dependsOn(expr->args[axis], lane_)) continue;
+      view.shape.push_back(expr->view.shape[axis]);
+      view.strides.push_back(expr->view.strides[axis]);
+      indices.push_back(expr->args[axis]);
+    }
+    return staysInside(nest_, view, indices);
+  }
 
   bool varies(const Expr& expr) const {
     return dependsOn(expr, lane_) || (accumulatorVaries_ && readsAccumulator(expr));
@@ -77,7 +104,7 @@ class Inspection {
 
 std::optional<DType> laneType(const Nest& nest, const Expr& expr, int lane, bool accumulatorVaries) {
   Inspection inspection(nest, lane, accumulatorVaries);
-  inspection.inspect(expr, false);
+  inspection.inspect(expr);
   if (!inspection.possible) return std::nullopt;
   if (inspection.type) return inspection.type;
   if (inspection.stored || isStorage(expr.type())) return DType::Float32;
@@ -94,8 +121,8 @@ std::string LaneWriter::declaredType(const Expr& expr) const {
   return varies(expr) ? "auto" : ScalarWriter::declaredType(expr);
 }
 
-std::string LaneWriter::operand(const Expr& expr) {
-  const std::string text = render(expr, false);
+std::string LaneWriter::operand(const Expr& expr, bool conditional) {
+  const std::string text = render(expr, conditional);
   return varies(expr) ? text : "rt::splat<" + vectorType(expr.type()) + ">(" + text + ")";
 }
 
@@ -123,13 +150,17 @@ std::string LaneWriter::composeLoad(const Expr& expr) {
 std::string LaneWriter::compose(const Expr& expr, bool conditional) {
   if (!varies(expr)) return ScalarWriter::compose(expr, conditional);
   const ExprNode& node = *expr;
+  const auto operand = [&](const Expr& arg) { return this->operand(arg, conditional); };
   switch (node.op) {
     case Op::Accumulator:
       return names_.accumulator;
     case Op::Load:
       return composeLoad(expr);
     case Op::Cast:
-      return "rt::cast<" + std::string(cppType(node.type)) + ">(" + render(node.args[0], false) + ")";
+      return "rt::cast<" + std::string(cppType(node.type)) + ">(" + render(node.args[0], conditional) + ")";
+    case Op::Select:
+      if (varies(node.args[0])) break;
+      return choice(node, conditional);
     case Op::BitCast:
       return "rt::bit_cast<" + vectorType(node.type) + ">(" + operand(node.args[0]) + ")";
     case Op::Add:
@@ -146,6 +177,13 @@ std::string LaneWriter::compose(const Expr& expr, bool conditional) {
   std::string text = "rt::" + std::string(opName(node.op)) + "(";
   for (std::size_t i = 0; i < node.args.size(); ++i) text += (i ? ", " : "") + operand(node.args[i]);
   return text + ")";
+}
+
+/// One side for all lanes: the other one is not even loaded.
+std::string LaneWriter::choice(const ExprNode& select, bool conditional) {
+  const std::string condition = render(select.args[0], conditional);
+  const std::string yes = operand(select.args[1], true), no = operand(select.args[2], true);
+  return "(" + condition + " ? " + yes + " : " + no + ")";
 }
 
 std::string LaneWriter::store(const std::string& pointer, const std::string& stride, DType type,

@@ -34,12 +34,14 @@ class LaneWriter : public ScalarWriter {
   /// True when the value is a vector: it depends on the lane or on a reduced vector.
   bool varies(const Expr& expr) const;
   std::string vectorType(DType type) const;
-  std::string operand(const Expr& expr);
+  std::string operand(const Expr& expr, bool conditional);
+  std::string choice(const ExprNode& select, bool conditional);
   std::string composeLoad(const Expr& expr);
 };
 
 /// The element type of the lanes when all of `expr` can be computed for consecutive values of `lane` at once:
-/// one floating type and bool, loads at affine addresses that no condition guards.
+/// one floating type and bool, loads at affine addresses that no condition guards but one that is the same
+/// for all lanes.
 /// \param accumulatorVaries  the Accumulator is a vector over the lane
 std::optional<DType> laneType(const Nest& nest, const Expr& expr, int lane, bool accumulatorVaries);
 

@@ -11,6 +11,7 @@ Files render(const Program& original, const std::string& target, const RenderOpt
   if (target == "cpu") channelsLast(program);
   sortAxes(program);
   mergeAxes(program);
+  sortConstants(program);
   if (target == "cpu") return renderCpu(program, options);
   if (target == "sycl") return renderSycl(program, options);
   if (target == "alpaka") return renderAlpaka(program, options);

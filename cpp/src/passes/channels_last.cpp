@@ -5,11 +5,34 @@
 namespace sofie {
 namespace {
 
+/// The indices of a view whose axes are those of the buffer, but for axes of a single element.
+std::optional<std::vector<Expr>> sameAxes(const Buffer& buffer, const View& view,
+                                          const std::vector<Expr>& indices) {
+  if (!view.offset.is(0)) return std::nullopt;
+  const auto strides = rowMajor(buffer.shape);
+  std::vector<Expr> result;
+  std::size_t axis = 0;
+  const auto skipSingles = [&] {
+    while (axis < indices.size() && view.shape[axis].is(1)) ++axis;
+  };
+  for (std::size_t own = 0; own < strides.size(); ++own) {
+    if (buffer.shape[own].is(1)) {
+      result.push_back(integer(DType::Int64, 0));
+      continue;
+    }
+    skipSingles();
+    if (axis == indices.size() || view.strides[axis] != strides[own]) return std::nullopt;
+    result.push_back(indices[axis++]);
+  }
+  skipSingles();
+  return axis == indices.size() ? std::optional(result) : std::nullopt;
+}
+
 /// The indices along a buffer's own axes of an access; nullopt when the access does not follow these axes.
 std::optional<std::vector<Expr>> naturalIndices(const Buffer& buffer, const Nest& nest, const View& view,
                                                 const std::vector<Expr>& indices) {
+  if (const auto same = sameAxes(buffer, view, indices)) return same;
   const auto strides = rowMajor(buffer.shape);
-  if (view.strides == strides && view.offset.is(0)) return indices;
   const auto form = address(view, indices, nest.variables());
   if (!form) return std::nullopt;
   std::vector<AddressAxis> from, to;
@@ -78,24 +101,45 @@ std::optional<int> singleVariable(const Expr& expr) {
   return static_cast<int>(expr->integer);
 }
 
+bool hasWeights(const Program& program, const Nest& nest) {
+  const Expr& right = nest.element->args[1];
+  return right->op == Op::Load &&
+         program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
+}
+
 /// The axis of a convolution's result that its weights alone choose: the channel. A convolution whose window
-/// is a single element is told from other products by its constant weights.
-std::optional<std::size_t> channelAxis(const Program& program, const Access& write) {
+/// is a single element is told from other products by its constant weights. One with a window of its own for
+/// every channel has the axis that chooses both the window and what it slides over.
+std::optional<std::size_t> writtenChannel(const Program& program, const Access& write) {
   const Nest& nest = *write.nest;
   if (nest.kind != Nest::Kind::Contraction) return std::nullopt;
   const auto left = nest.element->args[0], right = nest.element->args[1];
-  const bool hasWeights =
-      right->op == Op::Load &&
-      program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
-  if (nest.reduction.size() < 2 && !hasWeights) return std::nullopt;
+  const bool isConstant = hasWeights(program, nest), hasWindow = nest.reduction.size() >= 2;
+  if (!hasWindow && !isConstant) return std::nullopt;
+  std::optional<std::size_t> shared;
   for (std::size_t axis = 0; axis < write.indices.size(); ++axis) {
     const auto variable = singleVariable(write.indices[axis]);
-    if (variable && !dependsOn(left, *variable) && dependsOn(right, *variable)) return axis;
+    if (!variable || !dependsOn(right, *variable)) continue;
+    if (!dependsOn(left, *variable)) return axis;
+    shared = axis;
+  }
+  return isConstant && hasWindow ? shared : std::nullopt;
+}
+
+/// The axis of what a convolution reads that its sum runs along without a window.
+std::optional<std::size_t> readChannel(const Program& program, const Access& read) {
+  const Nest& nest = *read.nest;
+  if (nest.kind != Nest::Kind::Contraction || nest.reduction.size() < 2 || !hasWeights(program, nest))
+    return std::nullopt;
+  for (std::size_t axis = 0; axis < read.indices.size(); ++axis) {
+    const auto variable = singleVariable(read.indices[axis]);
+    if (variable && *variable >= static_cast<int>(nest.axes.size())) return axis;
   }
   return std::nullopt;
 }
 
-/// Chooses a channel axis for buffers that convolutions write, and for those that share loops with them.
+/// Chooses a channel axis for buffers that convolutions write or read, and for those that share loops with
+/// them.
 class ChannelChoice {
  public:
   ChannelChoice(const Program& program, const Accesses& accesses)
@@ -104,7 +148,11 @@ class ChannelChoice {
     for (int id = 0; id < count; ++id)
       if (accesses.possible(id))
         for (const Access& access : accesses.of(id))
-          if (access.isWrite && !channel(id)) set(id, channelAxis(program, access));
+          if (access.isWrite && !channel(id)) set(id, writtenChannel(program, access));
+    for (int id = 0; id < count; ++id)
+      if (accesses.possible(id))
+        for (const Access& access : accesses.of(id))
+          if (!access.isWrite && !channel(id)) set(id, readChannel(program, access));
     for (bool changed = true; changed;) {
       changed = false;
       for (int id = 0; id < count; ++id)
