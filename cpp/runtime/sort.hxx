@@ -1,5 +1,5 @@
 /// @file
-/// Selection and order along one axis; every target calls these routines, one item (a row) at a time.
+/// The order of elements, and sorting by it.
 #ifndef SOFIE_RUNTIME_SORT_HXX
 #define SOFIE_RUNTIME_SORT_HXX
 
@@ -30,30 +30,6 @@ SOFIE_FN void merge_sort(std::int64_t* numbers, std::int64_t* room, std::int64_t
       }
     }
     for (std::int64_t i = 0; i < n; ++i) numbers[i] = room[i];
-  }
-}
-
-/// ONNX TopK of row `item`: its first `count` elements in descending (or ascending) order with their
-/// positions; of equal elements the one with the lower position comes first. Keeps the best so far in order
-/// and inserts into them, so a row of n random elements costs n comparisons and about count * log(n / count)
-/// insertions.
-template <class T>
-SOFIE_FN void top_k(std::int64_t item, const T* rows, T* values, std::int64_t* positions, std::int64_t n,
-                    std::int64_t count, std::int64_t largest) {
-  rows += item * n;
-  values += item * count;
-  positions += item * count;
-  std::int64_t kept = 0;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const T candidate = rows[i];
-    if (kept == count && (count == 0 || !comes_before(candidate, values[count - 1], largest != 0))) continue;
-    std::int64_t at = kept < count ? kept++ : count - 1;
-    for (; at > 0 && comes_before(candidate, values[at - 1], largest != 0); --at) {
-      values[at] = values[at - 1];
-      positions[at] = positions[at - 1];
-    }
-    values[at] = candidate;
-    positions[at] = i;
   }
 }
 

@@ -31,7 +31,7 @@ void topK(Operator& op, const Dim& count) {
   shape.back() = count;
   const Tensor values = op.temporary(x.type, shape), positions = op.temporary(DType::Int64, shape);
   Shape items(shape.begin(), shape.end() - 1);
-  op.call({"sort.hxx",
+  op.call({"top_k.hxx",
            "top_k",
            product(items),
            {rows},
