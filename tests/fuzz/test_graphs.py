@@ -38,6 +38,7 @@ PASSES = (
     "fuse_epilogues",
     "fold_scales",
     "hoist_invariants",
+    "distribute_products",
     "inline_producers",
     "inline_scalars",
     "remove_dead_code",

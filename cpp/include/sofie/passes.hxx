@@ -26,6 +26,7 @@ bool inlineProducers(Program& program);
 bool inlineScalars(Program& program);
 bool foldScales(Program& program);
 bool hoistInvariants(Program& program);
+bool distributeProducts(Program& program);
 bool removeDeadCode(Program& program);
 
 }  // namespace sofie

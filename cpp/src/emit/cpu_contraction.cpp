@@ -3,6 +3,7 @@
 #include "../../runtime/pack.hxx"
 #include "emit/cpu_kernel.hxx"
 #include "emit/lanes.hxx"
+#include "emit/row_positions.hxx"
 #include "sofie/builder.hxx"
 
 namespace sofie {
@@ -209,23 +210,33 @@ class ContractionWriter {
   void epilogue() {
     nameRows();
     const int lane = product_.column;
-    const auto type = lane < 0 ? std::nullopt : laneType(nest_, nest_.epilogue, lane, true);
-    if (type == nest_.element.type()) {
-      block_.line("  using V = decltype(sum);");
-      block_.line("  [[maybe_unused]] constexpr int valid = decltype(count)::value;");
-      ScalarNames names = names_;
-      names.accumulator = "sum";
-      LaneWriter writer(names, nest_.variables(), block_.indent() + "  ", lane, "valid");
-      const std::string value = writer.vectorValue(nest_.epilogue);
-      const auto store = address(nest_.target, nest_.targetIndex, nest_.variables());
-      const std::string place = writer.address(nest_.target, nest_.targetIndex);
+    const RowPositions rows = rowPositions(nest_, lane);
+    const Nest& nest = rows.nest;
+    const auto type = lane < 0 ? std::nullopt : laneType(nest, nest.epilogue, lane, true);
+    if (type != nest.element.type()) return epilogueByElement();
+    namePositions(rows);
+    block_.line("  using V = decltype(sum);");
+    block_.line("  [[maybe_unused]] constexpr int valid = decltype(count)::value;");
+    ScalarNames names = names_;
+    names.accumulator = "sum";
+    LaneWriter writer(names, nest.variables(), block_.indent() + "  ", lane, "valid");
+    const std::string value = writer.vectorValue(nest.epilogue);
+    const auto store = address(nest.target, nest.targetIndex, nest.variables());
+    const std::string place = writer.address(nest.target, nest.targetIndex);
+    block_.statements(writer.takeStatements());
+    block_.line("  " +
+                writer.store(names_.buffer(nest.target.buffer) + " + " + parenthesised(place),
+                             dim(stepOf(*store, lane)), nest.epilogue.type(), value) +
+                ";");
+  }
+
+  void namePositions(const RowPositions& rows) {
+    for (std::size_t i = 0; i < rows.positions.size(); ++i) {
+      const std::string name = "i" + std::to_string(rows.loops + i);
+      ScalarWriter writer(names_, rows.loops, block_.indent() + "  ", name + "_");
+      const std::string value = writer.value(rows.positions[i]);
       block_.statements(writer.takeStatements());
-      block_.line("  " +
-                  writer.store(names_.buffer(nest_.target.buffer) + " + " + parenthesised(place),
-                               dim(stepOf(*store, lane)), nest_.epilogue.type(), value) +
-                  ";");
-    } else {
-      epilogueByElement();
+      block_.line("  const std::int64_t " + name + " = " + value + ";");
     }
   }
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 
-#include "sofie/builder.hxx"
-#include "sofie/interpreter.hxx"
+#include "passes/evaluation.hxx"
 #include "sofie/passes.hxx"
 
 namespace sofie {
@@ -11,17 +10,6 @@ namespace {
 struct Linear {
   Expr scale, shift;
 };
-
-bool readsOnlyConstants(const Program& program, const Expr& expr) {
-  bool constant = true;
-  walk(expr, [&](const Expr& node) {
-    if (node->op == Op::Accumulator || node->op == Op::Extent) constant = false;
-    if (node->op == Op::Load)
-      constant = constant &&
-                 program.buffers[static_cast<std::size_t>(node->view.buffer)].kind == BufferKind::Constant;
-  });
-  return constant;
-}
 
 Expr joined(Op op, const Expr& a, const Expr& b) { return a && b ? binary(op, a, b) : a ? a : b; }
 
@@ -60,33 +48,6 @@ void collectLinear(const Program& program, const Expr& expr, std::vector<Expr>& 
     return;
   }
   for (const Expr& arg : expr->args) collectLinear(program, arg, found);
-}
-
-std::vector<int> variablesOf(const Expr& expr, std::size_t count) {
-  std::vector<int> variables;
-  for (int v = 0; v < static_cast<int>(count); ++v)
-    if (dependsOn(expr, v)) variables.push_back(v);
-  return variables;
-}
-
-/// A load of a new constant that holds `expr`, evaluated over the loop variables that it reads.
-std::optional<Expr> evaluated(Program& program, const Nest& nest, const Expr& expr) {
-  const auto variables = variablesOf(expr, nest.variables());
-  Shape shape;
-  std::vector<Expr> renumbered(nest.variables()), position;
-  for (const int v : variables) {
-    const auto id = static_cast<std::size_t>(v);
-    renumbered[id] = index(static_cast<int>(shape.size()));
-    position.push_back(index(v));
-    shape.push_back(id < nest.axes.size() ? nest.axes[id] : nest.reduction[id - nest.axes.size()]);
-  }
-  if (!staticShape(shape)) return std::nullopt;
-  Program part;
-  part.buffers = program.buffers;
-  const Tensor values = Builder(part).map(shape, substitute(expr, renumbered));
-  const Contents contents = interpret(part, {}, values);
-  if (!contents.constant) return std::nullopt;
-  return load(Builder(program).constant(*contents.constant), position);
 }
 
 /// Multiplies the constant operand by the scale, when the operand varies along all of the scale's loops.

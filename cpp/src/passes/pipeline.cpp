@@ -10,7 +10,8 @@ const std::vector<Pass>& passes() {
       {"drop_unit_axes", dropUnitAxes},      {"fold_constants", foldConstants},
       {"fuse_epilogues", fuseEpilogues},     {"fold_scales", foldScales},
       {"hoist_invariants", hoistInvariants}, {"inline_producers", inlineProducers},
-      {"inline_scalars", inlineScalars},     {"remove_dead_code", removeDeadCode},
+      {"inline_scalars", inlineScalars},     {"distribute_products", distributeProducts},
+      {"remove_dead_code", removeDeadCode},
   };
   return all;
 }

@@ -1,0 +1,18 @@
+#pragma once
+#include <optional>
+
+#include "sofie/program.hxx"
+
+namespace sofie {
+
+/// True when the expression depends on nothing but constants and loop variables.
+bool readsOnlyConstants(const Program& program, const Expr& expr);
+
+/// A load of a new constant that holds an expression of constants, evaluated over the loops of the nest that
+/// it reads; nullopt where these are not of known length.
+std::optional<Expr> evaluated(Program& program, const Nest& nest, const Expr& expr);
+
+/// The loop variables that an expression reads.
+std::vector<int> variablesOf(const Expr& expr, std::size_t count);
+
+}  // namespace sofie
