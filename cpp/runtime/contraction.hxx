@@ -308,16 +308,20 @@ struct Dot {
     }
   }
 
+  SOFIE_INLINE V total(int r) const {
+    V result = sums[0][r];
+    SOFIE_UNROLL
+    for (int p = 1; p < P; ++p) result += sums[p][r];
+    return result;
+  }
+
   template <int Rank, class Epilogue>
   SOFIE_INLINE void finish(RowIndex<Rank> row, Epilogue& epilogue) {
     SOFIE_UNROLL
     for (int r = 0; r < R; ++r) {
       RowIndex<Rank> here = row;
       if constexpr (Rank > 0) here.at[Rank - 1] += r;
-      V total = sums[0][r];
-      SOFIE_UNROLL
-      for (int p = 1; p < P; ++p) total += sums[p][r];
-      epilogue(sum(total), here, std::int64_t{0}, std::integral_constant<int, 1>{});
+      epilogue(sum(total(r)), here, std::int64_t{0}, std::integral_constant<int, 1>{});
     }
   }
 };

@@ -1,5 +1,5 @@
 /// @file
-/// Transposing in registers: square blocks of vectors, and a matrix by such blocks.
+/// Transposing in registers: square blocks of vectors, their sums, and a matrix by such blocks.
 #ifndef SOFIE_RUNTIME_TRANSPOSE_HXX
 #define SOFIE_RUNTIME_TRANSPOSE_HXX
 
@@ -43,7 +43,29 @@ SOFIE_INLINE void transpose_from(V (&block)[lane_count<V>]) {
   }
 }
 
+/// Halves the vectors until one is left; lanes whose numbers differ by S belong to neighbouring vectors.
+template <int S, class V, int Count>
+SOFIE_INLINE V sums_from(V (&block)[Count]) {
+  if constexpr (Count == 1) {
+    return block[0];
+  } else {
+    V half[Count / 2];
+    SOFIE_UNROLL
+    for (int i = 0; i < Count / 2; ++i) {
+      exchange<S>(block[2 * i], block[2 * i + 1]);
+      half[i] = block[2 * i] + block[2 * i + 1];
+    }
+    return sums_from<2 * S>(half);
+  }
+}
+
 }  // namespace detail
+
+/// Lane i of the result is the sum of the lanes of vector i.
+template <class V>
+SOFIE_INLINE V sums_of(V (&block)[lane_count<V>]) {
+  return detail::sums_from<1>(block);
+}
 
 /// Transposes a square block: lane j of vector i becomes lane i of vector j.
 template <class V>

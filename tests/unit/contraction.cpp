@@ -11,6 +11,7 @@
 #include <random>
 
 #include "columns.hxx"
+#include "dot.hxx"
 #include "scalar.hxx"
 
 namespace rt = sofie_runtime;
@@ -150,6 +151,30 @@ void convolution() {
   expect("convolution", out, want, h * w, depth, N);
 }
 
+/// The dot products of the rows of windows, Y x X x C of an H x W x C image, with one vector.
+template <class T, int64_t H, int64_t W, int64_t C, int64_t Y, int64_t X>
+void single_column() {
+  constexpr int64_t h = H - Y + 1, w = W - X + 1, depth = Y * X * C;
+  const Block<T> in(H * W * C), weights(depth), bias(w), out(h * w);
+  const Block<double> want(h * w);
+  for (int64_t i = 0; i < h * w; ++i) {
+    want[i] = static_cast<double>(bias[i % w]);
+    for (int64_t k = 0; k < depth; ++k) {
+      const int64_t y = i / w + k / (X * C), x = i % w + k / C % X;
+      want[i] += static_cast<double>(in[(y * W + x) * C + k % C]) * static_cast<double>(weights[k]);
+    }
+  }
+  const auto keep = [&](auto sum, auto row, int64_t, auto count) {
+    const auto shift = rt::load_first<decltype(sum), count>(bias.get() + row[1]);
+    rt::store_first<count>(out.get() + row[0] * w + row[1], sum + shift);
+  };
+  const auto k = nest(axis<Y, W * C>(), axis<X * C, 1>());
+  rt::contract(in.get(), nest(axis<h, W * C>(), axis<w, C>()), k, rt::column<T>(weights.get()), keep);
+  expect("single column", out, want, h * w, depth, 1);
+  rt::contract(in.get(), nest(axis(h, W * C), axis(w, Fixed<C>{})), k, rt::column<T>(weights.get()), keep);
+  expect("dynamic single column", out, want, h * w, depth, 1);
+}
+
 /// NaN and infinity reach exactly the results that they belong to.
 template <class T>
 void special_values() {
@@ -173,6 +198,9 @@ void floats() {
   convolution<float, 9, 12, 5, 3, 2, 2, 7>();
   convolution<float, 6, 31, 1, 1, 5, 1, 1>();
   convolution<float, 5, 5, 40, 3, 3, 1, 37>();
+  single_column<float, 5, 26, 12, 3, 3>();
+  single_column<float, 4, 9, 1, 2, 3>();
+  single_column<float, 3, 35, 17, 1, 1>();
 }
 
 void doubles() {
@@ -181,6 +209,7 @@ void doubles() {
   Product<double, 9, 3, 1>().run();
   Product<double, 23, 5, 3>().run();
   convolution<double, 9, 12, 5, 3, 2, 2, 7>();
+  single_column<double, 5, 12, 5, 3, 2>();
 }
 
 }  // namespace

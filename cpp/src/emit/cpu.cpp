@@ -17,7 +17,11 @@ class CpuRenderer {
   }
 
   Files render() {
-    std::vector<std::string> includes, headers{"weights.hxx", "arena.hxx", "loops.hxx", "columns.hxx"};
+    std::vector<std::string> includes,
+        headers{"weights.hxx", "arena.hxx", "loops.hxx", "columns.hxx", "dot.hxx"};
+    if (std::any_of(products_.begin(), products_.end(),
+                    [](const auto& each) { return each.second.tiles > 0; }))
+      headers.emplace_back("winograd.hxx");
     if (usesStorage(program_)) headers.emplace_back("storage_vector.hxx");
     headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
     if (model_.options.profile) includes.push_back("<chrono>");

@@ -45,7 +45,7 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
     product.column = v;
   }
   // Tiles run along the last row axis: a long one, known if possible, for an unknown one may be short.
-  const auto length = [&](int v) { return extentOf(nest, v).value().value_or(4); };
+  const auto length = [&](int v) { return extentOf(nest, v).value().value_or(2); };
   std::stable_sort(product.rows.begin(), product.rows.end(),
                    [&](int a, int b) { return length(a) < length(b); });
   // Along the depth the left operand is read with the smallest step innermost.
@@ -53,6 +53,23 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
   std::stable_sort(product.depth.begin(), product.depth.end(),
                    [&](int a, int b) { return step(a) > step(b); });
   return product;
+}
+
+/// The loops of the depth through which the left operand moves in steps of one element, seen as one loop.
+Dim contiguousDepth(const Nest& nest, const CpuProduct& product) {
+  Dim extent = 1;
+  for (std::size_t i = product.depth.size(); i-- > 0 && stepOf(product.left, product.depth[i]) == extent;)
+    extent = extent * extentOf(nest, product.depth[i]);
+  return extent;
+}
+
+/// A single column suits rows that are read as vectors, unless these would be short and those along the rows
+/// are not.
+bool suitsColumn(const Nest& nest, const CpuProduct& product) {
+  constexpr std::int64_t shortVector = 8;
+  if (product.depth.empty() || !stepOf(product.left, product.depth.back()).is(1)) return false;
+  const bool isShort = contiguousDepth(nest, product).value().value_or(shortVector) < shortVector;
+  return !isShort || product.rows.empty() || !stepOf(product.left, product.rows.back()).is(1);
 }
 
 /// The single step between successive rows of a right operand that is read in place.
@@ -91,7 +108,8 @@ std::optional<CpuProduct> productOf(const Program& program, const Nest& nest, co
   if (program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant) {
     auto product = sorted(true);
     if (product && isStatic(nest, product->batch) && isStatic(nest, product->depth) &&
-        (product->column < 0 ? product->batch.empty() : extentOf(nest, product->column).isConstant()))
+        (product->column < 0 ? product->batch.empty() && suitsColumn(nest, *product)
+                             : extentOf(nest, product->column).isConstant()))
       return product;
   }
   auto product = sorted(false);
@@ -116,8 +134,14 @@ class ContractionWriter {
         column() + ", [[maybe_unused]] auto count) __attribute__((always_inline)) {");
     epilogue();
     block_.line("};");
-    block_.line("rt::contract(" + left() + ", " + rows() + ",");
-    block_.line("             " + depth() + ", " + right() + ", epilogue);");
+    if (product_.tiles > 0) {
+      block_.line("rt::convolve<" + std::to_string(product_.tiles) + ">(" + left() + ", " +
+                  rowAxis(product_.rows[0]) + ", " + rowAxis(product_.rows[1]) + ",");
+      block_.line("                " + winogradOperand() + ", epilogue);");
+    } else {
+      block_.line("rt::contract(" + left() + ", " + rows() + ",");
+      block_.line("             " + depth() + ", " + right() + ", epilogue);");
+    }
     for (std::size_t i = 0; i < product_.batch.size(); ++i) block_.close();
     return block_.text();
   }
@@ -130,6 +154,11 @@ class ContractionWriter {
   Block block_{1};
 
   std::string dim(const Dim& value) const { return dimText(model_, value); }
+  /// The loop whose values are the lanes of the epilogue: the columns, or the last rows of a single column.
+  int lane() const {
+    if (product_.column >= 0) return product_.column;
+    return product_.rows.empty() ? -1 : product_.rows.back();
+  }
   std::string column() const {
     return product_.column < 0 ? "column" : "i" + std::to_string(product_.column);
   }
@@ -144,10 +173,11 @@ class ContractionWriter {
     return "rt::axis(" + part(extent) + ", " + part(step) + ")";
   }
 
+  std::string rowAxis(int v) const { return axisText(extentOf(nest_, v), stepOf(product_.left, v)); }
+
   std::string rows() const {
     std::string axes;
-    for (const int v : product_.rows)
-      axes += (axes.empty() ? "" : ", ") + axisText(extentOf(nest_, v), stepOf(product_.left, v));
+    for (const int v : product_.rows) axes += (axes.empty() ? "" : ", ") + rowAxis(v);
     return "rt::nest(" + axes + ")";
   }
 
@@ -175,9 +205,17 @@ class ContractionWriter {
 
   std::string left() const { return origin(product_.leftBuffer, product_.left); }
 
+  std::string winogradOperand() const {
+    return "rt::WinogradWeights<" + std::string(cppType(nest_.element.type())) + ", " +
+           dim(extentOf(nest_, product_.depth.back())) + ", " + dim(extentOf(nest_, product_.column)) + ">{" +
+           names_.buffer(product_.rightBuffer) + "}";
+  }
+
   std::string right() const {
     const std::string type(cppType(nest_.element.type()));
     const std::string columns = product_.column < 0 ? "1" : dim(extentOf(nest_, product_.column));
+    if (product_.packed && product_.column < 0 && lane() >= 0)
+      return "rt::column(" + names_.buffer(product_.rightBuffer) + ")";
     if (product_.packed) {
       std::string piece;
       for (const int v : product_.batch) {
@@ -209,7 +247,7 @@ class ContractionWriter {
 
   void epilogue() {
     nameRows();
-    const int lane = product_.column;
+    const int lane = this->lane();
     const RowPositions rows = rowPositions(nest_, lane);
     const Nest& nest = rows.nest;
     const auto type = lane < 0 ? std::nullopt : laneType(nest, nest.epilogue, lane, true);
@@ -244,10 +282,9 @@ class ContractionWriter {
   void epilogueByElement() {
     ScalarNames names = names_;
     block_.line("  for (int element = 0; element < decltype(count)::value; ++element) {");
-    if (product_.column >= 0) {
-      const std::string name = "i" + std::to_string(product_.column);
-      names.variable = [this](int v) { return v == product_.column ? "column" : "i" + std::to_string(v); };
-      block_.line("    const std::int64_t column = " + name + " + element;");
+    if (const int lane = this->lane(); lane >= 0) {
+      names.variable = [lane](int v) { return v == lane ? "lane" : "i" + std::to_string(v); };
+      block_.line("    const std::int64_t lane = i" + std::to_string(lane) + " + element;");
     }
     block_.line("    const " + std::string(cppType(nest_.element.type())) +
                 " accumulator = rt::lane_of(sum, element);");
@@ -260,32 +297,17 @@ class ContractionWriter {
   }
 };
 
-/// Reads the elements of a constant operand at points of the loops.
-class OperandReader {
- public:
-  OperandReader(const Nest& nest, const Affine& form, const Constant& constant)
-      : nest_(nest), form_(form), constant_(constant) {}
-
-  /// The element where the loops of `variables`, seen as one loop, stand at `position`, added to a base
-  /// address.
-  std::int64_t offset(const std::vector<int>& variables, std::int64_t position) const {
-    std::int64_t result = 0;
-    for (std::size_t i = variables.size(); i-- > 0;) {
-      const std::int64_t extent = extentOf(nest_, variables[i]).constant();
-      result += position % extent * stepOf(form_, variables[i]).constant();
-      position /= extent;
-    }
-    return result;
-  }
-  double at(std::int64_t address) const { return constant_.at<double>(address); }
-
- private:
-  const Nest& nest_;
-  const Affine& form_;
-  const Constant& constant_;
-};
-
 }  // namespace
+
+std::int64_t OperandReader::offset(const std::vector<int>& variables, std::int64_t position) const {
+  std::int64_t result = 0;
+  for (std::size_t i = variables.size(); i-- > 0;) {
+    const std::int64_t extent = extentOf(nest_, variables[i]).constant();
+    result += position % extent * stepOf(form_, variables[i]).constant();
+    position /= extent;
+  }
+  return result;
+}
 
 std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest) {
   if (nest.kind != Nest::Kind::Contraction || !isFloat(nest.element.type())) return std::nullopt;
@@ -293,18 +315,23 @@ std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest) {
   const Expr& right = nest.element->args[1];
   if (left->op != Op::Load || right->op != Op::Load) return std::nullopt;
   auto product = productOf(program, nest, left, right);
-  if (product && product->packed && product->column >= 0) return product;
+  if (product && product->packed && product->column >= 0) {
+    const auto winograd = winogradProduct(program, nest, *product);
+    return winograd ? winograd : product;
+  }
   auto swapped = productOf(program, nest, right, left);
   if (swapped && swapped->column >= 0 && (!product || product->column < 0)) return swapped;
   return product;
 }
 
-void packWeights(Program& program, Nest& nest, CpuProduct& product) {
-  const Constant weights = *program.buffers[static_cast<std::size_t>(product.rightBuffer)].constant;
-  const OperandReader reader(nest, product.right, weights);
+namespace {
+
+/// The packed weights of a product by direct sums.
+std::vector<std::byte> panels(const Nest& nest, CpuProduct& product, const Constant& weights) {
+  const OperandReader reader(nest, product, weights);
   const std::vector<int> columns = product.column < 0 ? std::vector<int>{} : std::vector<int>{product.column};
   const std::int64_t n = staticProduct(nest, columns), k = staticProduct(nest, product.depth);
-  const std::int64_t pieces = staticProduct(nest, product.batch), base = product.right.offset.constant();
+  const std::int64_t pieces = staticProduct(nest, product.batch);
   const auto width = sizeOf(weights.type);
   product.panel = sofie_runtime::panel_granules(k, product.rows.empty());
   product.pieceElements = sofie_runtime::packed_size(k, n, width);
@@ -313,7 +340,7 @@ void packWeights(Program& program, Nest& nest, CpuProduct& product) {
     using T = decltype(zero);
     auto* packed = reinterpret_cast<T*>(bytes.data());
     for (std::int64_t piece = 0; piece < pieces; ++piece) {
-      const std::int64_t start = base + reader.offset(product.batch, piece);
+      const std::int64_t start = reader.offset(product.batch, piece);
       sofie_runtime::pack(packed + piece * product.pieceElements, k, n, static_cast<int>(product.panel),
                           [&](std::int64_t depth, std::int64_t column) {
                             return static_cast<T>(reader.at(start + reader.offset(product.depth, depth) +
@@ -321,10 +348,18 @@ void packWeights(Program& program, Nest& nest, CpuProduct& product) {
                           });
     }
   });
-  const Tensor tensor =
-      Builder(program).constant({weights.type,
-                                 {pieces * product.pieceElements},
-                                 std::make_shared<const std::vector<std::byte>>(std::move(bytes))});
+  return bytes;
+}
+
+}  // namespace
+
+void packWeights(Program& program, Nest& nest, CpuProduct& product) {
+  const Constant weights = *program.buffers[static_cast<std::size_t>(product.rightBuffer)].constant;
+  std::vector<std::byte> bytes =
+      product.tiles > 0 ? winogradWeights(nest, product, weights) : panels(nest, product, weights);
+  const auto size = static_cast<std::int64_t>(bytes.size() / sizeOf(weights.type));
+  const Tensor tensor = Builder(program).constant(
+      {weights.type, {size}, std::make_shared<const std::vector<std::byte>>(std::move(bytes))});
   const Expr placeholder = load(tensor, {integer(DType::Int64, 0)});
   const bool rightFirst = nest.element->args[0]->view.buffer == product.rightBuffer;
   const Expr other = nest.element->args[rightFirst ? 1 : 0];

@@ -42,12 +42,36 @@ struct CpuProduct {
   bool packed = false;      ///< the right operand lies packed in the weights, one piece per point of batch
   std::int64_t panel = 0;   ///< granules per panel of the packing
   std::int64_t pieceElements = 0;  ///< elements of one packed piece
+  std::int64_t tiles = 0;  ///< at once by Winograd's method, whose rows are the last two; 0: direct sums
 };
 
 /// nullopt when the contraction is better (or only) done as a plain reduction.
 std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest);
 /// Packs the constant right operand into a new constant, and lets the nest read that.
 void packWeights(Program& program, Nest& nest, CpuProduct& product);
+/// The packed weights of a product by Winograd's method.
+std::vector<std::byte> winogradWeights(const Nest& nest, const CpuProduct& product, const Constant& weights);
+
+/// The same product by Winograd's method, where it is a convolution that this suits.
+std::optional<CpuProduct> winogradProduct(const Program& program, const Nest& nest,
+                                          const CpuProduct& product);
+
+/// Reads the elements of a constant operand at points of the loops.
+class OperandReader {
+ public:
+  OperandReader(const Nest& nest, const CpuProduct& product, const Constant& constant)
+      : nest_(nest), form_(product.right), constant_(constant) {}
+
+  /// How far the loops of `variables`, seen as one loop, move the address when they stand at `position`.
+  std::int64_t offset(const std::vector<int>& variables, std::int64_t position) const;
+  /// The element so far behind the first.
+  double at(std::int64_t distance) const { return constant_.at<double>(form_.offset.constant() + distance); }
+
+ private:
+  const Nest& nest_;
+  const Affine& form_;
+  const Constant& constant_;
+};
 
 /// What the text of a kernel calls things: its buffers b<position in the list>, so that equal kernels have
 /// equal texts; loop variables i<v>, symbols dims.<name>.
