@@ -52,15 +52,19 @@ class TopSelection {
 
   SOFIE_FN explicit TopSelection(int count) : count_(count) {}
 
-  /// Adds up to `block` keys, of the elements from `first` on.
-  SOFIE_FN void add(const Key* keys, int n, std::int64_t first) {
-    const Key groups = groupLimit(keys, n);
+  /// Adds up to `block` keys, of the elements from `first` on; room for `most` more lies behind them.
+  SOFIE_FN void add(Key* keys, int n, std::int64_t first) {
+    for (int g = 0; g < most; ++g) keys[n + g] = Limits<Key>::highest;
+    const Key groups = count_ <= most / 4 ? groupLimit<most / 2>(keys, n) : groupLimit<most>(keys, n);
     limit_ = groups < limit_ ? groups : limit_;
+    const Key limit = limit_;
     std::uint8_t within[block] = {};
-    for (int i = 0; i < n; ++i) within[i] = keys[i] <= limit_;
+    for (int i = 0; i < n; ++i) within[i] = keys[i] <= limit;
+    int equal = 0;  // to the limit; no more than are wanted count
     for (int start = 0; start < n; start += 64) {
       for (std::uint64_t word = bits(within + start); word != 0; word &= word - 1) {
         const int at = start + lowest_bit(word);
+        if (keys[at] == limit && ++equal > count_) continue;
         if (size_ == capacity) order();
         keys_[size_] = keys[at];
         positions_[size_++] = first + at;
@@ -93,18 +97,17 @@ class TopSelection {
 
   /// A key that at least `count` keys do not exceed, if there are as many: that of the least keys of groups
   /// which as many of these do not exceed.
+  template <int groups>
   SOFIE_FN Key groupLimit(const Key* keys, int n) const {
-    Key least[most];
-    for (int g = 0; g < most; ++g) least[g] = Limits<Key>::highest;
-    int i = 0;
-    for (; i + most <= n; i += most)
-      for (int g = 0; g < most; ++g) least[g] = keys[i + g] < least[g] ? keys[i + g] : least[g];
-    for (int g = 0; i + g < n; ++g) least[g] = keys[i + g] < least[g] ? keys[i + g] : least[g];
-    Key places[most] = {};
-    for (int h = 0; h < most; ++h)
-      for (int g = 0; g < most; ++g) places[g] += least[h] <= least[g];
+    Key least[groups];
+    for (int g = 0; g < groups; ++g) least[g] = Limits<Key>::highest;
+    for (int i = 0; i < n; i += groups)
+      for (int g = 0; g < groups; ++g) least[g] = keys[i + g] < least[g] ? keys[i + g] : least[g];
+    Key places[groups] = {};
+    for (int h = 0; h < groups; ++h)
+      for (int g = 0; g < groups; ++g) places[g] += least[h] <= least[g];
     Key limit = Limits<Key>::highest;
-    for (int g = 0; g < most; ++g) {
+    for (int g = 0; g < groups; ++g) {
       const Key candidate = places[g] >= count_ ? least[g] : Limits<Key>::highest;
       limit = candidate < limit ? candidate : limit;
     }
@@ -175,7 +178,7 @@ SOFIE_FN void top_k(std::int64_t item, const T* rows, T* values, std::int64_t* p
     return insert_top(rows, values, positions, n, count, largest != 0);
   Selection selection(static_cast<int>(count));
   for (std::int64_t first = 0; first < n; first += Selection::block) {
-    OrderKey<T> keys[Selection::block];
+    OrderKey<T> keys[Selection::block + Selection::most];
     const int size = static_cast<int>(min(n - first, std::int64_t(Selection::block)));
     for (int i = 0; i < size; ++i) keys[i] = order_key(rows[first + i], largest != 0);
     selection.add(keys, size, first);
