@@ -267,8 +267,26 @@ class Distribution {
   // --- their products --------------------------------------------------------------------------------------
 
   struct Addend {
-    Tensor product;
+    Tensor values;
+    std::vector<Expr> coordinates;
     bool isNegative;
+  };
+
+  /// What is added up at equal coordinates.
+  struct Place {
+    std::vector<Expr> coordinates;
+    std::vector<Addend> addends;
+
+    std::optional<std::size_t> find(const Expr& coordinate) const {
+      for (std::size_t i = 0; i < coordinates.size(); ++i)
+        if (text(coordinates[i]) == text(coordinate)) return i;
+      return std::nullopt;
+    }
+
+    bool includes(const std::vector<Expr>& others) const {
+      return std::all_of(others.begin(), others.end(),
+                         [&](const Expr& other) { return find(other).has_value(); });
+    }
   };
 
   static Expr joined(const Expr& sum, const Expr& next, bool isNegative) {
@@ -276,30 +294,53 @@ class Distribution {
     return isNegative ? sum - next : sum + next;
   }
 
-  /// The sum of all products as an expression over the loops of the nest. Those at the same places are added
-  /// up there first.
-  Expr sumOfProducts() {
-    std::map<std::string, std::pair<const Term*, std::vector<Addend>>> places;
+  /// The products, those with fewer coordinates first.
+  std::vector<Place> places() {
+    std::map<std::pair<std::size_t, std::string>, Place> found;
     for (const Part& part : parts_)
       for (const Term& term : part.terms) {
-        auto& [first, addends] = places[term.placeKey()];
-        first = &term;
-        addends.push_back({productOfTerm(part, term), term.isNegative});
+        Place& place = found[{term.coordinates.size(), term.placeKey()}];
+        place.coordinates = term.coordinates;
+        place.addends.push_back({productOfTerm(part, term), term.coordinates, term.isNegative});
       }
+    std::vector<Place> result;
+    for (auto& entry : found) result.push_back(std::move(entry.second));
+    return result;
+  }
+
+  /// The sum of all products as an expression over the loops of the nest. They are added up where there are
+  /// fewest points.
+  Expr sumOfProducts() {
+    std::vector<Place> rest = places();
     Expr sum;
-    for (const auto& entry : places) {
-      const auto& [term, addends] = entry.second;
-      std::vector<Expr> where = term->coordinates;
-      for (const int v : product_.columns) where.push_back(index(v));
-      if (addends.size() == 1) {
-        sum = joined(sum, load(addends[0].product, where), addends[0].isNegative);
+    for (std::size_t p = 0; p < rest.size(); ++p) {
+      const Addend addend = total(rest[p]);
+      const auto wider = std::find_if(rest.begin() + static_cast<std::ptrdiff_t>(p) + 1, rest.end(),
+                                      [&](const Place& place) { return place.includes(addend.coordinates); });
+      if (wider != rest.end()) {
+        wider->addends.push_back(addend);
         continue;
       }
-      Expr local;
-      for (const Addend& addend : addends) local = joined(local, element(addend.product), addend.isNegative);
-      sum = joined(sum, load(builder_.map(addends[0].product.shape(), local), where), false);
+      std::vector<Expr> where = addend.coordinates;
+      for (const int v : product_.columns) where.push_back(index(v));
+      sum = joined(sum, load(addend.values, where), addend.isNegative);
     }
     return sum;
+  }
+
+  /// The sum of what a place adds up, stored at its points.
+  Addend total(const Place& place) {
+    const Addend& first = place.addends.front();
+    if (place.addends.size() == 1) return first;
+    Expr sum;
+    for (const Addend& addend : place.addends) {
+      std::vector<Expr> where;
+      for (const Expr& coordinate : addend.coordinates)
+        where.push_back(index(static_cast<int>(*place.find(coordinate))));
+      for (const Expr& column : indices(columns_.size(), place.coordinates.size())) where.push_back(column);
+      sum = joined(sum, load(addend.values, where), addend.isNegative);
+    }
+    return {builder_.map(first.values.shape(), sum), place.coordinates, false};
   }
 
   /// The product of a term with the weights of its part, at all of the term's points.
