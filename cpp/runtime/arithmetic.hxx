@@ -188,6 +188,13 @@ template <class To, class V, IfScalar<To> = 0, require_vector<V> = 0>
 SOFIE_INLINE auto cast(V x) {
   if constexpr (std::is_same<To, bool>::value) {
     return ne(x, V{});
+  } else if constexpr (is_real<V> && std::is_integral<To>::value && sizeof(To) < sizeof(Element<V>) &&
+                       Limits<To>::digits <= std::numeric_limits<Element<V>>::digits) {
+    const V number = select(eq(x, x), x, V{});
+    const V high = splat<V>(static_cast<Element<V>>(Limits<To>::highest));
+    const V low = splat<V>(static_cast<Element<V>>(Limits<To>::lowest));
+    const V raised = select(gt(number, low), number, low);
+    return convert<To>(select(lt(raised, high), raised, high));
   } else if constexpr (is_real<V> && std::is_integral<To>::value) {
     using T = Element<V>;
     using Target = Rebind<To, V>;

@@ -219,12 +219,38 @@ SOFIE_INLINE V iota(Element<V> first = 0) {
   }
 }
 
+namespace detail {
+
+/// The integer through which GCC converts From to To in whole vectors, where it would not do so directly: as
+/// wide as a real on the other side, else no more than twice or half as wide. From itself where there is no
+/// need.
+template <class From, class To>
+constexpr auto stepping_stone() {
+  constexpr bool from_real = std::is_floating_point<From>::value, to_real = std::is_floating_point<To>::value;
+  if constexpr (from_real && !to_real && sizeof(To) < sizeof(From)) {
+    return typename SignedOf<sizeof(From)>::type{};
+  } else if constexpr (!from_real && to_real && sizeof(From) < sizeof(To)) {
+    return typename SignedOf<sizeof(To)>::type{};
+  } else if constexpr (!from_real && !to_real && sizeof(To) > 2 * sizeof(From)) {
+    return typename SignedOf<sizeof(To) / 2>::type{};
+  } else if constexpr (!from_real && !to_real && sizeof(From) > 2 * sizeof(To) && SOFIE_VECTOR_BYTES < 64) {
+    return typename SignedOf<sizeof(From) / 2>::type{};
+  } else {
+    return From{};
+  }
+}
+
+}  // namespace detail
+
 /// Lanes converted to T as by static_cast; see `cast` for the meaning that models need.
 template <class T, class V>
 SOFIE_INLINE Rebind<T, V> convert(V x) {
   if constexpr (is_vector<V>) {
+    using Step = decltype(detail::stepping_stone<Element<V>, T>());
     if constexpr (std::is_same<T, Element<V>>::value) {
       return x;
+    } else if constexpr (!std::is_same<Step, Element<V>>::value) {
+      return convert<T>(convert<Step>(x));
     } else {
       return __builtin_convertvector(x, Rebind<T, V>);
     }
