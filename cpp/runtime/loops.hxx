@@ -56,7 +56,7 @@ struct Sum {
   static constexpr T identity = T(0);
   template <class V>
   SOFIE_INLINE V operator()(V a, V b) const {
-    if constexpr (std::is_integral<V>::value)
+    if constexpr (std::is_integral<Element<V>>::value)
       return add(a, b);
     else
       return a + b;
@@ -67,7 +67,7 @@ struct Product {
   static constexpr T identity = T(1);
   template <class V>
   SOFIE_INLINE V operator()(V a, V b) const {
-    if constexpr (std::is_integral<V>::value)
+    if constexpr (std::is_integral<Element<V>>::value)
       return mul(a, b);
     else
       return a * b;

@@ -69,6 +69,35 @@ void pack(T* packed, std::int64_t k, std::int64_t n, int most_granules, At at) {
   }
 }
 
+/// Weights of fewer than 32 bits in groups along k, see grouped_contraction.hxx: k runs `outer` times over
+/// the innermost axis, whose last group zeros fill up. Every granule may begin with a row of 32-bit numbers.
+struct Groups {
+  std::int64_t outer, inner, n;
+  int size;  ///< elements in a group: 2 or 4
+  bool has_start;
+
+  constexpr std::int64_t along_inner() const { return (inner + size - 1) / size; }
+  constexpr std::int64_t rows() const { return (has_start ? 1 : 0) + outer * along_inner(); }
+  constexpr std::int64_t packed_size() const {
+    return sofie_runtime::packed_size(rows(), n, sizeof(std::int32_t));
+  }
+};
+
+/// `code(k, column)` gives the bits of the weights, `start(column)` the number in front.
+template <class Code, class Start>
+void pack_groups(std::int32_t* packed, const Groups& groups, Code code, Start start) {
+  const int bits = 32 / groups.size;
+  pack(packed, groups.rows(), groups.n, 1, [&](std::int64_t row, std::int64_t column) {
+    if (groups.has_start && row-- == 0) return static_cast<std::int32_t>(start(column));
+    const std::int64_t first = row % groups.along_inner() * groups.size;
+    const std::int64_t left = groups.inner - first, k = row / groups.along_inner() * groups.inner + first;
+    std::uint32_t word = 0;
+    for (int i = 0; i < groups.size && i < left; ++i)
+      word |= static_cast<std::uint32_t>(code(k + i, column)) << (bits * i);
+    return static_cast<std::int32_t>(word);
+  });
+}
+
 }  // namespace sofie_runtime
 
 #endif

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from native import SANITIZERS, WIDTHS, output
 
-SOURCE = Path(__file__).with_name("contraction.cpp")
+SOURCES = {name: Path(__file__).with_name(f"{name}.cpp") for name in ("contraction", "byte_contraction")}
 FLAGS = {"native": ("-O1", *SANITIZERS), "sse": ("-O1",)}
 
 
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_products_and_convolutions(width, tmp_path):
-    assert output(SOURCE, tmp_path, *FLAGS[width], *WIDTHS[width]) == ""
+def test_products_and_convolutions(width, source, tmp_path):
+    assert output(SOURCES[source], tmp_path, *FLAGS[width], *WIDTHS[width]) == ""

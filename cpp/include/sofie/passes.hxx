@@ -18,6 +18,7 @@ const std::vector<Pass>& passes();
 /// Runs the pipeline. \throws Error when `disabled` names no pass.
 void optimise(Program& program, const std::vector<std::string>& disabled = {});
 
+bool integerProducts(Program& program);
 bool dropUnitAxes(Program& program);
 bool foldConstants(Program& program);
 bool fuseEpilogues(Program& program);

@@ -25,7 +25,8 @@ bool isOrdered(Combiner combiner);
 ///   With an Arg combiner the accumulator is the int64 position in the flattened reduction of the first
 ///   extreme element. With Fold the element is an expression of the Accumulator, a state that starts as
 ///   `initial` and becomes the element at every point, in the order of the loops.
-/// - Contraction: a Reduce by Sum whose element is the product of two Loads at affine addresses.
+/// - Contraction: a Reduce by Sum whose element is the product of two Loads at affine addresses, or of two
+///   such Loads of integers that are cast to a wider type.
 ///
 /// A Map may meet a place several times. Its points are then combined by `merge`, one after the other and
 /// with what the place held before; without, the last one stays (on devices: any one).
@@ -189,6 +190,11 @@ void forEachExpression(NestType& nest, F&& f) {
   if (nest.kind != Nest::Kind::Map) f(nest.epilogue);
   for (auto& index : nest.targetIndex) f(index);
   if (nest.guard) f(nest.guard);
+}
+
+/// The Load of a contraction's operand, which may be cast.
+inline const Expr& loadOf(const Expr& operand) {
+  return operand->op == Op::Cast ? operand->args[0] : operand;
 }
 
 /// The extent of a loop variable.

@@ -23,6 +23,10 @@ class CpuRenderer {
                     [](const auto& each) { return each.second.tiles > 0; }))
       headers.emplace_back("winograd.hxx");
     if (usesStorage(program_)) headers.emplace_back("storage_vector.hxx");
+    std::set<std::string> dotHeaders;
+    for (const auto& each : products_)
+      if (!each.second.dot.header.empty()) dotHeaders.insert(each.second.dot.header);
+    headers.insert(headers.end(), dotHeaders.begin(), dotHeaders.end());
     headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
     if (model_.options.profile) includes.push_back("<chrono>");
     if (model_.isRandom()) headers.push_back("random.hxx");

@@ -181,17 +181,10 @@ class ContractionWriter {
     return "rt::nest(" + axes + ")";
   }
 
-  /// Loops of the depth through which the left operand moves evenly run as one.
   std::string depth() const {
     std::string axes;
-    for (std::size_t i = 0; i < product_.depth.size(); ++i) {
-      Dim extent = extentOf(nest_, product_.depth[i]);
-      while (i + 1 < product_.depth.size() &&
-             stepOf(product_.left, product_.depth[i]) ==
-                 stepOf(product_.left, product_.depth[i + 1]) * extentOf(nest_, product_.depth[i + 1]))
-        extent = extent * extentOf(nest_, product_.depth[++i]);
-      axes += (axes.empty() ? "" : ", ") + axisText(extent, stepOf(product_.left, product_.depth[i]));
-    }
+    for (const DepthAxis& axis : depthAxes(nest_, product_))
+      axes += (axes.empty() ? "" : ", ") + axisText(axis.extent, axis.step);
     return "rt::nest(" + axes + ")";
   }
 
@@ -203,7 +196,17 @@ class ContractionWriter {
     return names_.buffer(buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
   }
 
-  std::string left() const { return origin(product_.leftBuffer, product_.left); }
+  /// Integers are summed without sign, so that they wrap.
+  bool isInteger() const { return sofie::isInteger(nest_.element.type()); }
+  bool isWrapping() const { return isInteger() && product_.dot.kind.empty(); }
+  std::string operandType() const {
+    return isWrapping() ? "std::uint32_t" : std::string(cppType(nest_.element.type()));
+  }
+  std::string operand(const std::string& pointer) const {
+    return isWrapping() ? "reinterpret_cast<const " + operandType() + "*>(" + pointer + ")" : pointer;
+  }
+
+  std::string left() const { return operand(origin(product_.leftBuffer, product_.left)); }
 
   std::string winogradOperand() const {
     return "rt::WinogradWeights<" + std::string(cppType(nest_.element.type())) + ", " +
@@ -212,7 +215,7 @@ class ContractionWriter {
   }
 
   std::string right() const {
-    const std::string type(cppType(nest_.element.type()));
+    const std::string type = operandType();
     const std::string columns = product_.column < 0 ? "1" : dim(extentOf(nest_, product_.column));
     if (product_.packed && product_.column < 0 && lane() >= 0)
       return "rt::column(" + names_.buffer(product_.rightBuffer) + ")";
@@ -225,17 +228,20 @@ class ContractionWriter {
       }
       const std::string offset =
           piece.empty() ? "" : " + (" + piece + ") * " + std::to_string(product_.pieceElements);
+      if (!product_.dot.kind.empty())
+        return "rt::PackedGroups<" + columns + ", rt::" + product_.dot.kind + ">{" +
+               names_.buffer(product_.rightBuffer) + offset + "}";
       return "rt::Packed<" + type + ", " + columns + ", " + std::to_string(product_.panel) + ">{" +
-             names_.buffer(product_.rightBuffer) + offset + "}";
+             operand(names_.buffer(product_.rightBuffer) + offset) + "}";
     }
     const auto part = [&](const Dim& value) {
       return value.isConstant() ? "rt::Fixed<" + value.text() + ">{}" : "std::int64_t(" + dim(value) + ")";
     };
     if (product_.transposed)
-      return "rt::columns(" + origin(product_.rightBuffer, product_.right) + ", " +
+      return "rt::columns(" + operand(origin(product_.rightBuffer, product_.right)) + ", " +
              part(extentOf(nest_, product_.column)) + ", " + part(stepOf(product_.right, product_.column)) +
              ")";
-    return "rt::rows(" + origin(product_.rightBuffer, product_.right) + ", " +
+    return "rt::rows(" + operand(origin(product_.rightBuffer, product_.right)) + ", " +
            part(extentOf(nest_, product_.column)) + ", " + part(*uniformStep(nest_, product_)) + ")";
   }
 
@@ -251,12 +257,12 @@ class ContractionWriter {
     const RowPositions rows = rowPositions(nest_, lane);
     const Nest& nest = rows.nest;
     const auto type = lane < 0 ? std::nullopt : laneType(nest, nest.epilogue, lane, true);
-    if (type != nest.element.type()) return epilogueByElement();
+    if (!type || sizeOf(*type) != sizeOf(nest.element.type())) return epilogueByElement();
     namePositions(rows);
     block_.line("  using V = decltype(sum);");
     block_.line("  [[maybe_unused]] constexpr int valid = decltype(count)::value;");
     ScalarNames names = names_;
-    names.accumulator = "sum";
+    names.accumulator = isInteger() ? "rt::bit_cast<rt::Rebind<std::int32_t, V>>(sum)" : "sum";
     LaneWriter writer(names, nest.variables(), block_.indent() + "  ", lane, "valid");
     const std::string value = writer.vectorValue(nest.epilogue);
     const auto store = address(nest.target, nest.targetIndex, nest.variables());
@@ -286,8 +292,9 @@ class ContractionWriter {
       names.variable = [lane](int v) { return v == lane ? "lane" : "i" + std::to_string(v); };
       block_.line("    const std::int64_t lane = i" + std::to_string(lane) + " + element;");
     }
-    block_.line("    const " + std::string(cppType(nest_.element.type())) +
-                " accumulator = rt::lane_of(sum, element);");
+    block_.line("    const " + std::string(cppType(nest_.element.type())) + " accumulator = " +
+                (isInteger() ? "static_cast<std::int32_t>(rt::lane_of(sum, element));"
+                             : "rt::lane_of(sum, element);"));
     ScalarWriter writer(names, nest_.variables(), block_.indent() + "    ");
     const std::string value = writer.value(nest_.epilogue);
     const std::string place = writer.address(nest_.target, nest_.targetIndex);
@@ -309,11 +316,41 @@ std::int64_t OperandReader::offset(const std::vector<int>& variables, std::int64
   return result;
 }
 
+std::vector<DepthAxis> depthAxes(const Nest& nest, const CpuProduct& product) {
+  std::vector<DepthAxis> axes;
+  for (const int v : product.depth) {
+    const Dim extent = extentOf(nest, v), step = stepOf(product.left, v);
+    if (!axes.empty() && axes.back().step == step * extent)
+      axes.back() = {axes.back().extent * extent, step};
+    else
+      axes.push_back({extent, step});
+  }
+  return axes;
+}
+
+namespace {
+
+std::optional<CpuProduct> integerProduct(const Program& program, const Nest& nest, const Expr& left,
+                                         const Expr& right) {
+  auto product = productOf(program, nest, left, right);
+  if (!product || product->column < 0) product = productOf(program, nest, right, left);
+  return product && product->column >= 0 ? product : std::nullopt;
+}
+
+}  // namespace
+
 std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest) {
-  if (nest.kind != Nest::Kind::Contraction || !isFloat(nest.element.type())) return std::nullopt;
+  if (nest.kind != Nest::Kind::Contraction) return std::nullopt;
+  const DType type = nest.element.type();
   const Expr& left = nest.element->args[0];
   const Expr& right = nest.element->args[1];
-  if (left->op != Op::Load || right->op != Op::Load) return std::nullopt;
+  if (loadOf(left)->op != Op::Load || loadOf(right)->op != Op::Load) return std::nullopt;
+  if (left->op == Op::Cast || right->op == Op::Cast) {
+    const auto product = productOf(program, nest, loadOf(left), loadOf(right));
+    return product ? groupedProduct(nest, *product) : std::nullopt;
+  }
+  if (type == DType::Int32) return integerProduct(program, nest, left, right);
+  if (!isFloat(type)) return std::nullopt;
   auto product = productOf(program, nest, left, right);
   if (product && product->packed && product->column >= 0) {
     const auto winograd = winogradProduct(program, nest, *product);
@@ -355,13 +392,15 @@ std::vector<std::byte> panels(const Nest& nest, CpuProduct& product, const Const
 
 void packWeights(Program& program, Nest& nest, CpuProduct& product) {
   const Constant weights = *program.buffers[static_cast<std::size_t>(product.rightBuffer)].constant;
-  std::vector<std::byte> bytes =
-      product.tiles > 0 ? winogradWeights(nest, product, weights) : panels(nest, product, weights);
-  const auto size = static_cast<std::int64_t>(bytes.size() / sizeOf(weights.type));
+  const DType type = product.dot.kind.empty() ? weights.type : DType::Int32;
+  std::vector<std::byte> bytes = product.tiles > 0          ? winogradWeights(nest, product, weights)
+                                 : product.dot.kind.empty() ? panels(nest, product, weights)
+                                                            : groupedWeights(nest, product, weights);
+  const auto size = static_cast<std::int64_t>(bytes.size() / sizeOf(type));
   const Tensor tensor = Builder(program).constant(
-      {weights.type, {size}, std::make_shared<const std::vector<std::byte>>(std::move(bytes))});
-  const Expr placeholder = load(tensor, {integer(DType::Int64, 0)});
-  const bool rightFirst = nest.element->args[0]->view.buffer == product.rightBuffer;
+      {type, {size}, std::make_shared<const std::vector<std::byte>>(std::move(bytes))});
+  const Expr placeholder = cast(nest.element.type(), load(tensor, {integer(DType::Int64, 0)}));
+  const bool rightFirst = loadOf(nest.element->args[0])->view.buffer == product.rightBuffer;
   const Expr other = nest.element->args[rightFirst ? 1 : 0];
   nest.element = rightFirst ? placeholder * other : other * placeholder;
   product.rightBuffer = tensor.view.buffer;

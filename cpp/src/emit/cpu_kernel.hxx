@@ -30,6 +30,13 @@ class Block {
   std::string text_;
 };
 
+/// How the runtime multiplies narrow weights (grouped_contraction.hxx).
+struct Dot {
+  std::string kind;       ///< its type; empty for weights as wide as the sums
+  std::string header;     ///< that has it
+  bool hasStart = false;  ///< the sums begin with a row of the packing
+};
+
 /// The matrix product that a contraction is on the CPU: which loops are its rows, its columns and its depth.
 struct CpuProduct {
   std::vector<int> batch;  ///< loops around the product
@@ -42,6 +49,7 @@ struct CpuProduct {
   bool packed = false;      ///< the right operand lies packed in the weights, one piece per point of batch
   std::int64_t panel = 0;   ///< granules per panel of the packing
   std::int64_t pieceElements = 0;  ///< elements of one packed piece
+  Dot dot;                         ///< of narrow weights, which are then packed in groups
   std::int64_t tiles = 0;  ///< at once by Winograd's method, whose rows are the last two; 0: direct sums
 };
 
@@ -55,6 +63,17 @@ std::vector<std::byte> winogradWeights(const Nest& nest, const CpuProduct& produ
 /// The same product by Winograd's method, where it is a convolution that this suits.
 std::optional<CpuProduct> winogradProduct(const Program& program, const Nest& nest,
                                           const CpuProduct& product);
+
+/// The same product with narrow weights, where the runtime has a kernel for the types of the operands.
+std::optional<CpuProduct> groupedProduct(const Nest& nest, const CpuProduct& product);
+/// The packed weights of such a product.
+std::vector<std::byte> groupedWeights(const Nest& nest, CpuProduct& product, const Constant& weights);
+
+struct DepthAxis {
+  Dim extent, step;
+};
+/// Loops of the depth through which the left operand moves evenly run as one.
+std::vector<DepthAxis> depthAxes(const Nest& nest, const CpuProduct& product);
 
 /// Reads the elements of a constant operand at points of the loops.
 class OperandReader {

@@ -15,6 +15,9 @@ std::string combinerType(Combiner combiner) {
   return names[static_cast<std::size_t>(combiner)];
 }
 
+/// What vectors accumulate.
+bool isSummable(DType type) { return isFloat(type) || type == DType::Int32; }
+
 bool isArg(Combiner combiner) { return combiner == Combiner::ArgMinimum || combiner == Combiner::ArgMaximum; }
 
 /// Writes the loops of a Map or a Reduce.
@@ -100,7 +103,7 @@ class LoopWriter {
       if (!affine(index, nest.variables())) return std::nullopt;
     if (storeStride(nest, lane).is(0) || (nest.guard && dependsOn(nest.guard, lane))) return std::nullopt;
     const bool isMap = nest.kind == Nest::Kind::Map;
-    if (!isMap && (isOrdered(nest.combiner) || !isFloat(nest.element.type()))) return std::nullopt;
+    if (!isMap && (isOrdered(nest.combiner) || !isSummable(nest.element.type()))) return std::nullopt;
     const auto stored = laneType(nest, nest.stored(), lane, !isMap);
     if (!stored || isMap) return stored;
     const auto element = laneType(nest, nest.element, lane, false);
@@ -109,7 +112,7 @@ class LoopWriter {
 
   static std::optional<DType> innerLaneType(const Nest& nest, int lane) {
     const auto type = laneType(nest, nest.element, lane, false);
-    return isFloat(nest.element.type()) ? type : std::nullopt;
+    return isSummable(nest.element.type()) ? type : std::nullopt;
   }
 
   /// How well vectors along a loop suit the addresses: consecutive elements count for it, scattered ones
@@ -244,7 +247,8 @@ class LoopWriter {
   void accumulateVectors(const Lane& lane) {
     const std::string combiner = combinerType(nest_.combiner), type(cppType(nest_.element.type()));
     const auto loops = reductionLoops(-1);
-    block_.line("V accumulator = rt::splat<V>(" + combiner + "::identity<" + type + ">);");
+    block_.line("auto accumulator = rt::splat<rt::Rebind<" + type + ", V>>(" + combiner + "::identity<" +
+                type + ">);");
     openLoops(loops);
     LaneWriter writer(names_, nest_.variables(), block_.indent(), lane.variable);
     const std::string term = writer.vectorValue(nest_.element);

@@ -17,7 +17,7 @@ class Inspection {
       : nest_(nest), lane_(lane), accumulatorVaries_(accumulatorVaries) {}
 
   std::optional<DType> type;
-  bool possible = true, stored = false;
+  bool possible = true, stored = false, counted = false;
 
   void inspect(const Expr& expr) { inspect(expr, Evaluation::Always); }
 
@@ -85,7 +85,14 @@ class Inspection {
     return guarded;
   }
 
-  /// Bools, and what is only loaded, stored and converted, come in vectors as long as those of the floats.
+  /// Operations on integers that every processor has for vectors.
+  static bool isSimple(Op op) {
+    return op == Op::Load || op == Op::Accumulator || op == Op::Cast || op == Op::BitCast || op == Op::Add ||
+           op == Op::Sub || op == Op::Mul;
+  }
+
+  /// Bools, small integers, and what is only loaded, stored and converted, come in vectors as long as those
+  /// of the floats.
   void note(const Expr& expr) {
     const DType next = expr.type();
     if (next == DType::Bool) return;
@@ -93,8 +100,10 @@ class Inspection {
       stored = true;
       return;
     }
-    const bool moved = expr->op == Op::Load || expr->op == Op::Cast || expr->op == Op::BitCast;
-    if (isInteger(next) && moved && sizeOf(next) <= sizeof(float)) return;
+    if (isInteger(next) && isSimple(expr->op) && sizeOf(next) <= sizeof(float)) {
+      counted = true;
+      return;
+    }
     if (!isFloat(next) || (type && *type != next)) possible = false;
     type = next;
   }
@@ -107,7 +116,7 @@ std::optional<DType> laneType(const Nest& nest, const Expr& expr, int lane, bool
   inspection.inspect(expr);
   if (!inspection.possible) return std::nullopt;
   if (inspection.type) return inspection.type;
-  if (inspection.stored || isStorage(expr.type())) return DType::Float32;
+  if (inspection.stored || inspection.counted || isStorage(expr.type())) return DType::Float32;
   return isFloat(expr.type()) ? std::optional<DType>(expr.type()) : std::nullopt;
 }
 
@@ -163,17 +172,11 @@ std::string LaneWriter::compose(const Expr& expr, bool conditional) {
       return choice(node, conditional);
     case Op::BitCast:
       return "rt::bit_cast<" + vectorType(node.type) + ">(" + operand(node.args[0]) + ")";
-    case Op::Add:
-      return "(" + operand(node.args[0]) + " + " + operand(node.args[1]) + ")";
-    case Op::Sub:
-      return "(" + operand(node.args[0]) + " - " + operand(node.args[1]) + ")";
-    case Op::Mul:
-      return "(" + operand(node.args[0]) + " * " + operand(node.args[1]) + ")";
-    case Op::Div:
-      return "(" + operand(node.args[0]) + " / " + operand(node.args[1]) + ")";
     default:
       break;
   }
+  if (const char* symbol = plainOperator(node.op, node.type))
+    return "(" + operand(node.args[0]) + symbol + operand(node.args[1]) + ")";
   std::string text = "rt::" + std::string(opName(node.op)) + "(";
   for (std::size_t i = 0; i < node.args.size(); ++i) text += (i ? ", " : "") + operand(node.args[i]);
   return text + ")";

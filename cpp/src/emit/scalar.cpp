@@ -18,22 +18,6 @@ bool reads(const Expr& expr) {
 
 bool isLeaf(const Expr& expr) { return expr->op <= Op::Accumulator && expr->op != Op::Load; }
 
-const char* plainOperator(Op op, DType type) {
-  if (!isFloat(type)) return nullptr;
-  switch (op) {
-    case Op::Add:
-      return " + ";
-    case Op::Sub:
-      return " - ";
-    case Op::Mul:
-      return " * ";
-    case Op::Div:
-      return " / ";
-    default:
-      return nullptr;
-  }
-}
-
 /// The text without the parentheses around the whole of it.
 std::string bare(const std::string& text) {
   if (text.empty() || text.front() != '(') return text;
@@ -50,6 +34,22 @@ std::string limit(DType type, const char* which) {
 }
 
 }  // namespace
+
+const char* plainOperator(Op op, DType type) {
+  if (!isFloat(type)) return nullptr;
+  switch (op) {
+    case Op::Add:
+      return " + ";
+    case Op::Sub:
+      return " - ";
+    case Op::Mul:
+      return " * ";
+    case Op::Div:
+      return " / ";
+    default:
+      return nullptr;
+  }
+}
 
 std::string parenthesised(const std::string& text) {
   int depth = 0;

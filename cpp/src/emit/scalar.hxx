@@ -55,6 +55,8 @@ class ScalarWriter {
   void count(const Expr& expr);
 };
 
+/// The operator of C++ for an operation, with spaces; nullptr where only the runtime has its meaning.
+const char* plainOperator(Op op, DType type);
 /// The text of a number as a literal of its C++ type.
 std::string literal(DType type, double real, std::int64_t integer);
 /// The text of a linear form; `variable` names a loop variable.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "sofie/error.hxx"
@@ -18,8 +19,21 @@ std::int64_t constantElements(const Graph& graph, const Node& node) {
   return count;
 }
 
+/// Quantised weights stay bytes, for the passes to see.
+constexpr std::int64_t fewNumbers = 64;
+
+bool widensBytes(const Graph& graph, const Node& node, const Tensor& output, std::int64_t count) {
+  if (!isFloat(output.type) || count <= fewNumbers) return false;
+  return std::any_of(node.inputs.begin(), node.inputs.end(), [&](int input) {
+    if (input < 0 || !graph.value(input).contents.constant) return false;
+    const Constant& constant = *graph.value(input).contents.constant;
+    return (constant.type == DType::Int8 || constant.type == DType::UInt8) && constant.size() == count;
+  });
+}
+
 bool worthFolding(const Graph& graph, const Node& node, const Tensor& output) {
   const auto count = product(output.shape()).value();
+  if (count && widensBytes(graph, node, output, *count)) return false;
   return count && *count <= std::max(largestFold, 2 * constantElements(graph, node));
 }
 

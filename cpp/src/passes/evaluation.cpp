@@ -23,23 +23,40 @@ std::vector<int> variablesOf(const Expr& expr, std::size_t count) {
   return variables;
 }
 
-std::optional<Expr> evaluated(Program& program, const Nest& nest, const Expr& expr) {
-  const auto variables = variablesOf(expr, nest.variables());
+namespace {
+
+/// The expression over the loop variables that it reads, or its sum over the reduction for those of the axes.
+std::optional<Expr> tabulated(Program& program, const Nest& nest, const Expr& expr, bool isSum) {
+  const auto variables = variablesOf(expr, isSum ? nest.axes.size() : nest.variables());
   Shape shape;
   std::vector<Expr> renumbered(nest.variables()), position;
   for (const int v : variables) {
-    const auto id = static_cast<std::size_t>(v);
-    renumbered[id] = index(static_cast<int>(shape.size()));
+    renumbered[static_cast<std::size_t>(v)] = index(static_cast<int>(shape.size()));
     position.push_back(index(v));
-    shape.push_back(id < nest.axes.size() ? nest.axes[id] : nest.reduction[id - nest.axes.size()]);
+    shape.push_back(extentOf(nest, v));
   }
   if (!staticShape(shape)) return std::nullopt;
+  if (isSum)
+    for (std::size_t i = 0; i < nest.reduction.size(); ++i)
+      renumbered[nest.axes.size() + i] = index(static_cast<int>(shape.size() + i));
   Program part;
   part.buffers = program.buffers;
-  const Tensor values = Builder(part).map(shape, substitute(expr, renumbered));
+  const Expr element = substitute(expr, renumbered);
+  const Tensor values = isSum ? Builder(part).reduce(shape, nest.reduction, Combiner::Sum, element)
+                              : Builder(part).map(shape, element);
   const Contents contents = interpret(part, {}, values);
   if (!contents.constant) return std::nullopt;
   return load(Builder(program).constant(*contents.constant), position);
+}
+
+}  // namespace
+
+std::optional<Expr> evaluated(Program& program, const Nest& nest, const Expr& expr) {
+  return tabulated(program, nest, expr, false);
+}
+
+std::optional<Expr> evaluatedSum(Program& program, const Nest& nest, const Expr& expr) {
+  return tabulated(program, nest, expr, true);
 }
 
 }  // namespace sofie

@@ -12,6 +12,9 @@ bool readsOnlyConstants(const Program& program, const Expr& expr);
 /// it reads; nullopt where these are not of known length.
 std::optional<Expr> evaluated(Program& program, const Nest& nest, const Expr& expr);
 
+/// The same of the sum of an expression over the reduction of the nest.
+std::optional<Expr> evaluatedSum(Program& program, const Nest& nest, const Expr& expr);
+
 /// The loop variables that an expression reads.
 std::vector<int> variablesOf(const Expr& expr, std::size_t count);
 

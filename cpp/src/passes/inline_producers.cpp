@@ -26,18 +26,6 @@ Cost cost(const Expr& expr) {
   return result;
 }
 
-/// The producer's element at the place that `load` reads.
-std::optional<Expr> elementAt(const Nest& producer, const Expr& load) {
-  const auto store = storeAddress(producer);
-  if (!store) return std::nullopt;
-  std::vector<AddressAxis> axes;
-  for (std::size_t i = 0; i < load->args.size(); ++i)
-    axes.push_back({load->view.strides[i], load->view.shape[i], load->args[i]});
-  const auto point = mapPoints(axes, store->axes, load->view.offset - store->offset);
-  if (!point) return std::nullopt;
-  return substitute(producer.element, *point);
-}
-
 /// A Map whose results may be computed anew where they are read.
 struct Producer {
   const Nest* nest;

@@ -7,10 +7,15 @@ namespace sofie {
 
 const std::vector<Pass>& passes() {
   static const std::vector<Pass> all{
-      {"drop_unit_axes", dropUnitAxes},      {"fold_constants", foldConstants},
-      {"fuse_epilogues", fuseEpilogues},     {"fold_scales", foldScales},
-      {"hoist_invariants", hoistInvariants}, {"inline_producers", inlineProducers},
-      {"inline_scalars", inlineScalars},     {"distribute_products", distributeProducts},
+      {"integer_products", integerProducts},
+      {"drop_unit_axes", dropUnitAxes},
+      {"fold_constants", foldConstants},
+      {"fuse_epilogues", fuseEpilogues},
+      {"fold_scales", foldScales},
+      {"hoist_invariants", hoistInvariants},
+      {"inline_producers", inlineProducers},
+      {"inline_scalars", inlineScalars},
+      {"distribute_products", distributeProducts},
       {"remove_dead_code", removeDeadCode},
   };
   return all;

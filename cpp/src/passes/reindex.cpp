@@ -92,4 +92,15 @@ std::optional<StoreAddress> storeAddress(const Nest& nest) {
   return result;
 }
 
+std::optional<Expr> elementAt(const Nest& producer, const Expr& load) {
+  const auto store = storeAddress(producer);
+  if (!store) return std::nullopt;
+  std::vector<AddressAxis> axes;
+  for (std::size_t i = 0; i < load->args.size(); ++i)
+    axes.push_back({load->view.strides[i], load->view.shape[i], load->args[i]});
+  const auto point = mapPoints(axes, store->axes, load->view.offset - store->offset);
+  if (!point) return std::nullopt;
+  return substitute(producer.element, *point);
+}
+
 }  // namespace sofie

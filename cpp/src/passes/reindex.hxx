@@ -26,4 +26,7 @@ struct StoreAddress {
 };
 std::optional<StoreAddress> storeAddress(const Nest& nest);
 
+/// The element of a producer, a Map, at the place that `load` reads; nullopt when that is not known.
+std::optional<Expr> elementAt(const Nest& producer, const Expr& load);
+
 }  // namespace sofie
