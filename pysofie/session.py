@@ -15,6 +15,7 @@ import numpy as np
 
 from pysofie.errors import ShapeError
 from pysofie.model import Tensor
+from pysofie.profiling import KernelProfile
 from pysofie.sequences import collect, spread, values_of
 
 if TYPE_CHECKING:
@@ -221,9 +222,9 @@ class Session:
         """Bytes that this thread holds for intermediate tensors."""
         return int(self._state().runner.arena_bytes)
 
-    def profile(self) -> list[tuple[str, int, int]]:
-        """Label, nanoseconds and calls of each kernel in this thread; empty without ``profile=True``."""
-        return self._state().runner.profile()
+    def profile(self) -> list[KernelProfile]:
+        """What each kernel has taken in this thread so far; empty without ``profile=True``."""
+        return [KernelProfile(*row) for row in self._state().runner.profile()]
 
     def __repr__(self) -> str:
         inputs = ", ".join(map(str, self.inputs))

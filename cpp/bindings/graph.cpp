@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "register.hxx"
+#include "sofie/costs.hxx"
 #include "sofie/error.hxx"
 #include "sofie/lowering.hxx"
 #include "sofie/operator.hxx"
@@ -122,8 +123,29 @@ Program compile(const Graph& graph, const std::vector<std::string>& disabledPass
   return program;
 }
 
+/// The memory plan for these values of the symbols. Sizes that the data decide, and no symbol bounds, have
+/// the room that sessions begin with.
+Named memory(const Program& program, const std::map<std::string, std::int64_t>& symbols,
+             const std::string& target) {
+  const Program laidOut = sofie::laidOut(program, target);
+  const sofie::Plan plan = sofie::placed(sofie::planMemory(laidOut), [&](const std::string& symbol) {
+    const auto found = symbols.find(symbol);
+    return found == symbols.end() ? sofie::Room::first : found->second;
+  });
+  nb::list blocks, kernels;
+  for (const sofie::Slot& slot : plan.slots)
+    blocks.append(nb::make_tuple(slot.first, slot.last, slot.offset, slot.size));
+  for (const sofie::Kernel& kernel : laidOut.kernels) kernels.append(kernel.origin);
+  nb::dict result;
+  result["is_static"] = plan.isStatic;
+  result["arena_bytes"] = plan.arenaBytes;
+  result["lower_bound"] = plan.lowerBound;
+  result["blocks"] = blocks;
+  result["kernels"] = kernels;
+  return result;
+}
+
 Named statistics(const Program& program) {
-  const sofie::Plan plan = sofie::planMemory(program);
   std::int64_t weightBytes = 0;
   const sofie::Uses uses = sofie::countUses(program);
   for (std::size_t id = 0; id < program.buffers.size(); ++id)
@@ -132,9 +154,6 @@ Named statistics(const Program& program) {
   nb::dict result;
   result["kernels"] = program.kernels.size();
   result["weight_bytes"] = weightBytes;
-  result["arena_is_static"] = plan.isStatic;
-  result["arena_bytes"] = plan.arenaBytes;
-  result["arena_lower_bound"] = plan.lowerBound;
   result["operations"] = sofie::operationCount(program).text();
   return result;
 }
@@ -228,6 +247,10 @@ void register_graph(nb::module_& m) {
           },
           "graph"_a, "disabled_passes"_a = std::vector<std::string>{})
       .def("dump", dump, "stage"_a)
+      .def(
+          "memory", memory, "symbols"_a, "target"_a = "cpu",
+          "The arena for these values of the symbols: its bytes, the most bytes that are alive together, the "
+          "blocks (first and last kernel, offset, bytes), and the nodes that kernels come from.")
       .def("statistics", statistics)
       .def("render", renderFiles, "target"_a, "weights"_a, "profile"_a);
 

@@ -240,15 +240,16 @@ class alignas(64) Runner {
   nb::list profile() {
     const pysofie_model& table = model_->table();
     const auto count = static_cast<std::size_t>(table.profile_count);
-    std::vector<std::uint64_t> nanoseconds(count), calls(count);
+    std::vector<std::uint64_t> nanoseconds(count), calls(count), operations(count), bytes(count);
     if (count != 0) {
       const nb::gil_scoped_release release;
       const std::lock_guard lock(mutex_);
       table.profile(session_, nanoseconds.data(), calls.data());
+      if (prepared_) table.costs(session_, operations.data(), bytes.data());
     }
     nb::list rows;
     for (std::size_t i = 0; i < count; ++i)
-      rows.append(nb::make_tuple(table.profile_labels[i], nanoseconds[i], calls[i]));
+      rows.append(nb::make_tuple(table.profile_labels[i], nanoseconds[i], calls[i], operations[i], bytes[i]));
     return rows;
   }
 
@@ -427,8 +428,9 @@ void register_library(nb::module_& m) {
           nb::sig("def bind(self, inputs: collections.abc.Sequence[object], "
                   "outputs: collections.abc.Sequence[object], result: object) -> Bound"))
       .def_prop_ro("arena_bytes", &Runner::arena_bytes, "Bytes held for intermediate tensors.")
-      .def("profile", &Runner::profile, "Label, nanoseconds and calls of each kernel.",
-           nb::sig("def profile(self) -> list[tuple[str, int, int]]"));
+      .def("profile", &Runner::profile,
+           "Label, nanoseconds and calls of each kernel, and operations and bytes of the last call.",
+           nb::sig("def profile(self) -> list[tuple[str, int, int, int, int]]"));
 
   nb::class_<Bound>(
       m, "Bound",

@@ -7,55 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 import pysofie
-from pysofie.cli import main
-from pysofie.errors import Error, ShapeError
+from pysofie.cli import main, options
+from pysofie.errors import Error
 from pysofie.sequences import tensors
-from pysofie.toolchains import TARGETS
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from pysofie.model import Model
-
-_console = Console()
-
-_model = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_target = click.option(
-    "--target", type=click.Choice(TARGETS), default="cpu", show_default=True, help="Kind of code."
-)
-
-
-def _parse_dims(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``batch=1`` and ``n=0:128``."""
-    dims: dict[str, Any] = {}
-    for text in values:
-        symbol, equals, value = text.rpartition("=")
-        try:
-            numbers = [int(part) for part in value.split(":")]
-        except ValueError:
-            numbers = []
-        if not equals or len(numbers) not in (1, 2):
-            raise click.BadParameter(f"{text!r} is neither SYMBOL=NUMBER nor SYMBOL=LOW:HIGH")
-        dims[symbol] = numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
-    return dims
-
-
-_dims = click.option(
-    "--dim", "dims", multiple=True, callback=_parse_dims, metavar="SYMBOL=N|LOW:HIGH",
-    help="Fix or bound a dynamic dim; may be repeated.",
-)  # fmt: skip
 
 
 @main.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=False)
 @click.option("--operators", is_flag=True, help="List the operators that can be compiled.")
-@_dims
+@options.dims
 def info(model: Path | None, operators: bool, dims: dict[str, Any]) -> None:
     """Show the inputs, outputs, nodes and cost of a model, or what operators there are.
 
@@ -76,40 +43,41 @@ def _print_operators() -> None:
     table = Table("domain", "operator", "since opset")
     for domain, operator, version in pysofie.operators():
         table.add_row(domain or "ai.onnx", operator, str(version))
-    _console.print(table)
+    options.console.print(table)
 
 
 def _print_model(loaded: Model) -> None:
-    from pysofie import _core
-
     _print_signature(loaded)
     table = Table("op", "name", "outputs", title="nodes after constant folding")
     for node in loaded.graph.nodes():
         outputs = ", ".join(f"{dtype}[{', '.join(map(str, shape))}]" for _, dtype, shape in node["outputs"])
         op = f"{node['domain']}.{node['op']}" if node["domain"] else node["op"]
         table.add_row(*map(escape, (op, node["name"], outputs)))
-    _console.print(table)
-    for line in _cost(_core.Program(loaded.graph, []).statistics()):
-        _console.print(line, highlight=False, markup=False)
+    options.console.print(table)
+    for line in _cost(loaded):
+        options.console.print(line, highlight=False, markup=False)
 
 
-def _cost(statistics: dict[str, Any]) -> list[str]:
+def _cost(loaded: Model) -> list[str]:
     """What a run costs, for people."""
-    arena = "placed when a session is prepared, for sizes have no upper bound"
-    if statistics["arena_is_static"]:
-        least = statistics["arena_lower_bound"]
-        arena = f"{statistics['arena_bytes']:,} bytes; no plan needs less than {least:,}"
+    from pysofie import _core
+    from pysofie.memory import memory_plan
+
+    statistics = _core.Program(loaded.graph, []).statistics()
+    plan = memory_plan(loaded)
+    sizes = ", ".join(f"{symbol} = {value}" for symbol, value in plan.sizes.items())
     return [
         f"kernels:    {statistics['kernels']}",
         f"weights:    {statistics['weight_bytes']:,} bytes",
-        f"arena:      {arena}",
+        f"arena:      {plan.arena_bytes:,} bytes{f' for {sizes}' if sizes else ''}; "
+        f"{plan.lower_bound:,} are alive together (x {plan.ratio:.3f})",
         f"operations: {statistics['operations']}",
     ]
 
 
 @main.command()
-@_model
-@_dims
+@options.model
+@options.dims
 def check(model: Path, dims: dict[str, Any]) -> None:
     """Say whether a model can be compiled; if not, list everything that stands against it.
 
@@ -122,19 +90,19 @@ def check(model: Path, dims: dict[str, Any]) -> None:
     loaded = pysofie.load(model, dims=dims)
     _core.Program(loaded.graph, [])
     _print_signature(loaded)
-    _console.print("[green]ok:[/] every operator is supported")
+    options.console.print("[green]ok:[/] every operator is supported")
 
 
 @main.command()
-@_model
+@options.model
 @click.option(
     "-o", "--output", type=click.Path(file_okay=False, path_type=Path), default=Path(), help="Folder."
 )
-@_target
+@options.target
 @click.option("--inline", is_flag=True, help="Put the weights into the header.")
 @click.option("--profile", is_flag=True, help="Let the code time its kernels.")
 @click.option("--name", help="Name of the generated code; by default that of the file.")
-@_dims
+@options.dims
 def emit(
     model: Path,
     output: Path,
@@ -165,15 +133,15 @@ def emit(
 
 
 @main.command()
-@_model
+@options.model
 @click.argument("inputs", nargs=-1)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the outputs to a .npz."
 )
 @click.option("--repeat", type=click.IntRange(min=1), help="Time that many calls in a C++ loop.")
 @click.option("--profile", is_flag=True, help="Time every kernel.")
-@_target
-@_dims
+@options.target
+@options.dims
 def run(
     model: Path,
     inputs: tuple[str, ...],
@@ -198,7 +166,7 @@ def run(
     start = time.perf_counter()
     session = pysofie.compile(model, target=target, dims=dims, profile=profile)
     click.echo(f"compiled or found in the cache in {time.perf_counter() - start:.2f} s")
-    feeds = _read_inputs(inputs) if inputs else _random_inputs(session)
+    feeds = options.read_inputs(inputs) if inputs else options.random_inputs(session)
     outputs = tensors(session.run(feeds))
     for name, array in outputs.items():
         click.echo(f"{name}: {array.dtype}{list(array.shape)}\n{np.array2string(array, threshold=20)}")
@@ -209,14 +177,17 @@ def run(
             f"99% below {np.percentile(durations, 99):.0f} ns"
         )
     if profile:
-        _print_profile(session.profile())
+        from pysofie import profiling
+        from pysofie.machine import ceilings
+
+        options.console.print(profiling.table(session.profile(), ceilings()))
     if output is not None:
         np.savez(output, **outputs)
         click.echo(f"wrote {output}")
 
 
 @main.command()
-@_model
+@options.model
 @click.option(
     "--size", "sizes", type=click.IntRange(min=0), multiple=True, default=(1, 2, 7, 64), show_default=True
 )
@@ -224,8 +195,8 @@ def run(
 @click.option(
     "--tolerance", type=float, help="Largest relative difference; by default 1e-5, or 1e-12 for float64."
 )
-@_target
-@_dims
+@options.target
+@options.dims
 def verify(
     model: Path, sizes: tuple[int, ...], seed: int, tolerance: float | None, target: str, dims: dict[str, Any]
 ) -> None:
@@ -238,7 +209,7 @@ def verify(
     from pysofie.verify import table
 
     results = pysofie.verify(model, sizes=sizes, seed=seed, target=target, tolerance=tolerance, dims=dims)
-    _console.print(table(results))
+    options.console.print(table(results))
     if not all(result.ok for result in results):
         raise Error("outputs differ by more than the tolerance")
 
@@ -265,46 +236,6 @@ def _print_signature(model: Model) -> None:
     for role, values in (("input", model.inputs), ("output", model.outputs)):
         for tensor in values:
             table.add_row(role, *map(escape, (tensor.name, tensor.dtype, ", ".join(map(str, tensor.shape)))))
-    _console.print(table)
+    options.console.print(table)
     for key, value in model.metadata.items():
-        _console.print(f"{key}: {value}", highlight=False, markup=False)
-
-
-def _print_profile(rows: list[tuple[str, int, int]]) -> None:
-    total = sum(nanoseconds for _, nanoseconds, _ in rows) or 1
-    table = Table("kernel", "calls", "us per call", "share")
-    for label, nanoseconds, calls in sorted(rows, key=lambda row: -row[1]):
-        share = f"{100 * nanoseconds / total:.1f}%"
-        table.add_row(escape(label), str(calls), f"{nanoseconds / max(calls, 1) / 1000:.3f}", share)
-    _console.print(table)
-
-
-def _read_inputs(inputs: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
-    feeds: dict[str, NDArray[Any]] = {}
-    for text in inputs:
-        name, equals, path = text.rpartition("=")
-        try:
-            content = np.load(path, allow_pickle=False)
-        except ValueError as error:
-            raise ShapeError(f"{path} is neither a .npy nor a .npz file: {error}") from error
-        if equals:
-            feeds[name] = content
-        else:
-            feeds.update(content)
-    return feeds
-
-
-def _random_inputs(session: pysofie.Session) -> dict[str, NDArray[Any]]:
-    import numpy as np
-
-    from pysofie.verify import random_array
-
-    rng: np.random.Generator = np.random.default_rng(0)
-    return {
-        tensor.name: random_array(
-            rng, tensor.dtype, [1 if isinstance(dim, str) else dim for dim in tensor.shape]
-        )
-        for tensor in session.inputs
-    }
+        options.console.print(f"{key}: {value}", highlight=False, markup=False)

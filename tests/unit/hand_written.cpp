@@ -56,6 +56,7 @@ static const pysofie_model model = {ABI,
                                     arena_bytes,
                                     0,
                                     nullptr,
+                                    nullptr,
                                     nullptr};
 
 extern "C" __attribute__((visibility("default"))) const pysofie_model* pysofie_get_model() { return &model; }

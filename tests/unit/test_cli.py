@@ -24,7 +24,9 @@ def call(*arguments, code=0):
     return result.output
 
 
-@pytest.mark.parametrize("command", ["info", "check", "emit", "run", "verify", "demo", "config"])
+@pytest.mark.parametrize(
+    "command", ["info", "check", "emit", "run", "verify", "bench", "plot", "demo", "config"]
+)
 def test_help(command):
     assert "Example" in call(command, "--help")
     assert command in call("--help")
@@ -32,8 +34,9 @@ def test_help(command):
 
 def test_info(net):
     output = call("info", net, "--dim", "batch=1:64")
-    for word in ("net", "batch", "float32", "Gemm", "operations", "arena"):
+    for word in ("net", "batch", "float32", "Gemm", "operations", "arena", "alive together (x 1.0"):
         assert word in output
+    assert "for batch = 1;" in " ".join(call("info", net).split())
 
 
 def test_check(net):
@@ -57,6 +60,25 @@ def test_run(net, tmp_path):
         assert "10 calls: median" in output
         np.testing.assert_allclose(np.load(tmp_path / "y.npz")["y"], support.mlp_reference(x), rtol=1e-5)
     assert "float32[1, 2]" in call("run", net)
+
+
+def test_bench(net, tmp_path):
+    output = call("bench", net, "--batch", 5, "--repeat", 10)
+    assert "x: float32[5, 3]" in output
+    assert "10 calls: median" in output
+    np.savez(tmp_path / "x.npz", x=np.ones((7, 3), "float32"))
+    output = call("bench", net, tmp_path / "x.npz", "--profile")
+    assert "x: float32[7, 3]" in output
+    for word in ("GFLOP/s", "of the ceiling", "arithmetic", "Gemm"):
+        assert word in output
+
+
+def test_pictures(net, tmp_path):
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'pysofie[plot]'")
+    call("bench", net, "--repeat", 10, "--plot", tmp_path / "kernels.png")
+    call("plot", "memory", net, "-o", tmp_path / "memory.pdf", "--dim", "batch=16")
+    for picture in ("kernels.png", "memory.pdf"):
+        assert (tmp_path / picture).stat().st_size > 1000
 
 
 def test_verify(net):

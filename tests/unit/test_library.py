@@ -17,7 +17,7 @@ from pysofie.toolchains import host
 HERE = Path(__file__).parent
 
 
-def build(folder: Path, abi: int) -> Path:
+def build(folder: Path, abi: int = 3) -> Path:
     library = folder / f"add{abi}.so"
     runtime = HERE.parents[1] / "cpp" / "runtime"
     flags = [f"-DABI={abi}", f"-I{runtime}", "-std=c++17", "-shared", "-fPIC"]
@@ -29,7 +29,7 @@ def build(folder: Path, abi: int) -> Path:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    return _core.Library(str(build(tmp_path_factory.mktemp("library"), 2)))
+    return _core.Library(str(build(tmp_path_factory.mktemp("library"))))
 
 
 X = np.arange(6, dtype="float32").reshape(2, 3)
@@ -88,7 +88,7 @@ def test_misuse(library):
 
 
 def test_a_runner_keeps_its_library(tmp_path):
-    library = _core.Library(str(build(tmp_path, 2)))
+    library = _core.Library(str(build(tmp_path)))
     runner = library.session("good")
     del library
     gc.collect()
@@ -102,6 +102,6 @@ def test_not_a_model(tmp_path):
     with pytest.raises(pysofie.Error, match="cannot load"):
         _core.Library(str(tmp_path / "nowhere.so"))
     with pytest.raises(pysofie.Error, match="lacks another_symbol"):
-        _core.Library(str(build(tmp_path, 2)), "another_symbol")
+        _core.Library(str(build(tmp_path)), "another_symbol")
     with pytest.raises(pysofie.Error, match="version 99"):
         _core.Library(str(build(tmp_path, 99)))

@@ -268,7 +268,33 @@ def test_profile(session):
     profiled(X)
     rows = profiled.profile()
     assert rows
-    assert all(calls == 2 and nanoseconds >= 0 for _, nanoseconds, calls in rows)
+    assert all(row.calls == 2 and row.nanoseconds >= 0 for row in rows)
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+def test_profile_counts_for_the_sizes_of_the_run(batch):
+    session = pysofie.compile(support.mlp(), profile=True, disabled_passes=["fuse_epilogues"])
+    assert [row.operations for row in session.profile()] == [0] * len(session.profile())
+    session(np.ones((50, 3), "float32"))
+    session(np.ones((batch, 3), "float32"))
+    (last,) = [row for row in session.profile() if row.nodes.startswith("MatMul")]
+    assert last.operations == batch * 4 * 2 * 2
+    assert last.bytes == 4 * (batch * 4 + 4 * 2 + batch * 2)
+
+
+def test_profile_counts_what_the_data_decide():
+    nodes = [
+        helper.make_node("Compress", ["x", "mask"], ["kept"], axis=0),
+        helper.make_node("Exp", ["kept"], ["y"]),
+    ]
+    mask = helper.make_tensor_value_info("mask", onnx.TensorProto.BOOL, (100,))
+    model = support.model(nodes, [support.floats("x", 100), mask], [support.floats("y", None)])
+    session = pysofie.compile(model, profile=True)
+    operations = []
+    for kept in (3, 40):
+        assert session(np.ones(100, "float32"), np.arange(100) < kept).shape == (kept,)
+        operations.append(sum(row.operations for row in session.profile()))
+    assert operations[1] - operations[0] == 37
 
 
 def test_repr(session):

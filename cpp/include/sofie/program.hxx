@@ -129,9 +129,11 @@ struct LocalSymbol {
   Dim most;  ///< it lies between 0 and this, a dim of the symbols and rooms that are known before
 };
 
-/// How large a local symbol without any bound may become: a symbol of its own, that a session raises to what
-/// its runs have asked for. So it has memory for the largest sizes that it has seen.
+/// How large a local symbol without any bound may become: a symbol of its own, that a session raises from
+/// `first` to what its runs have asked for. So it has memory for the largest sizes that it has seen.
 struct Room {
+  static constexpr std::int64_t first = 4;
+
   std::string name;
   std::string local;  ///< whose room it is
 };
@@ -226,9 +228,6 @@ Uses countUses(const Program& program);
 
 /// True when a buffer or an expression is of a storage type.
 bool usesStorage(const Program& program);
-
-/// Floating-point and integer operations of one run; a multiply-add counts two.
-Dim operationCount(const Program& program);
 
 std::string text(const Program& program);
 std::string text(const Program& program, const Kernel& kernel);

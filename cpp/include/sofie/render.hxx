@@ -21,6 +21,10 @@ using Files = std::map<std::string, std::string>;
 /// \throws Error for a target that does not exist
 Files render(const Program& program, const std::string& target, const RenderOptions& options = {});
 
+/// The program as the target's renderer takes it, by its layout passes.
+/// \throws Error for a target that does not exist
+Program laidOut(const Program& program, const std::string& target);
+
 /// A C++ identifier made from any text.
 std::string identifier(const std::string& name);
 

@@ -13,6 +13,7 @@ class CpuRenderer {
  public:
   CpuRenderer(const Program& program, const RenderOptions& options)
       : program_(program), products_(prepare(program_)), model_(describeModel(program_, "cpu", options)) {
+    if (options.profile) model_.costs = costsOf(program);  // packed weights are not read as they are written
     for (const Kernel& kernel : program_.kernels) calls_.push_back(callOf(kernel));
   }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "emit/scalar.hxx"
+#include "sofie/costs.hxx"
 #include "sofie/plan.hxx"
 #include "sofie/render.hxx"
 
@@ -23,8 +24,9 @@ struct Model {
   std::vector<std::string> inputNames;   ///< identifiers of the inputs
   std::vector<std::string> outputNames;  ///< identifiers of the outputs
   std::vector<std::int64_t>
-      weightOffset;     ///< bytes from the start of the weights, by buffer; -1 for the others
-  std::string weights;  ///< the payload of the weights file
+      weightOffset;         ///< bytes from the start of the weights, by buffer; -1 for the others
+  std::string weights;      ///< the payload of the weights file
+  std::vector<Cost> costs;  ///< of the kernels, with options.profile
   std::uint64_t checksum = 0;
   bool isMeasured = false;  ///< whether the data decide sizes
   bool onDevice = false;    ///< whether kernels run in memory that the host cannot read

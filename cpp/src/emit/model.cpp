@@ -48,9 +48,22 @@ std::vector<std::string> ownNames(const Program& program) {
 }  // namespace
 
 Model describeModel(const Program& program, const std::string& target, const RenderOptions& options) {
-  Model model{
-      program, target, options, planMemory(program), "TMVA_SOFIE_" + program.name, {}, {}, {}, {}, {}, {}, {},
-      {},      {},     0};
+  Model model{program,
+              target,
+              options,
+              planMemory(program),
+              "TMVA_SOFIE_" + program.name,
+              {},
+              {},
+              {},
+              {},
+              {},
+              {},
+              {},
+              {},
+              {},
+              {},
+              0};
   std::vector<std::string> taken = ownNames(program);
   const auto take = [&taken](const std::vector<std::string>& names) {
     const std::vector<std::string> chosen = identifiers(names, taken);
@@ -72,6 +85,7 @@ Model describeModel(const Program& program, const std::string& target, const Ren
   model.inputNames = take(bufferNames(program, program.inputs));
   model.outputNames = take(bufferNames(program, program.outputs));
   layOutWeights(model);
+  if (options.profile) model.costs = costsOf(program);
   return model;
 }
 
@@ -164,8 +178,8 @@ std::string placementText(const Model& model, const std::string& indent) {
   std::string text = indent + "rt::Block blocks[] = {\n";
   for (const Slot& slot : model.plan.slots)
     text += indent + "    {" + dimText(model, slot.bytes) + ", " + std::to_string(slot.first) + ", " +
-            std::to_string(slot.last) + ", 0},\n";
-  return text + indent + "};\n" + indent + "int order[" + count + "];\n" + indent +
+            std::to_string(slot.last) + ", 0, 0},\n";
+  return text + indent + "};\n" + indent + "int order[2 * " + count + "];\n" + indent +
          "const std::int64_t bytes = rt::place_blocks(blocks, " + count + ", order);\n" + indent +
          "for (int i = 0; i < " + count + "; ++i) offsets_[i] = blocks[i].offset;\n";
 }

@@ -5,17 +5,31 @@
 #include "sofie/layout.hxx"
 
 namespace sofie {
+namespace {
 
-Files render(const Program& original, const std::string& target, const RenderOptions& options) {
+using Renderer = Files (*)(const Program&, const RenderOptions&);
+
+Renderer rendererOf(const std::string& target) {
+  if (target == "cpu") return renderCpu;
+  if (target == "sycl") return renderSycl;
+  if (target == "alpaka") return renderAlpaka;
+  throw Error("there is no target '" + target + "'; the targets are cpu, sycl and alpaka");
+}
+
+}  // namespace
+
+Program laidOut(const Program& original, const std::string& target) {
+  rendererOf(target);
   Program program = original;
   if (target == "cpu") channelsLast(program);
   sortAxes(program);
   mergeAxes(program);
   sortConstants(program);
-  if (target == "cpu") return renderCpu(program, options);
-  if (target == "sycl") return renderSycl(program, options);
-  if (target == "alpaka") return renderAlpaka(program, options);
-  throw Error("there is no target '" + target + "'; the targets are cpu, sycl and alpaka");
+  return program;
+}
+
+Files render(const Program& program, const std::string& target, const RenderOptions& options) {
+  return rendererOf(target)(laidOut(program, target), options);
 }
 
 }  // namespace sofie

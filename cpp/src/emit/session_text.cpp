@@ -79,8 +79,8 @@ std::string dimsStruct(const Model& model) {
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
     text += "  std::int64_t " + model.symbolNames[i] + ";\n";
   for (std::size_t i = 0; i < model.roomNames.size(); ++i)
-    text += "  std::int64_t " + model.roomNames[i] +
-            " = 4;  ///< there is room for this; it grows with the runs\n";
+    text += "  std::int64_t " + model.roomNames[i] + " = " + std::to_string(Room::first) +
+            ";  ///< there is room for this; it grows with the runs\n";
   for (const std::string& local : model.localNames)
     text += "  std::int64_t " + local + " = 0;  ///< set while the model runs\n";
   for (const std::string& draw : model.drawNames)

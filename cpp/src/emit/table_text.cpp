@@ -70,6 +70,20 @@ std::string outputShapeText(const Model& model, bool largest) {
   return text;
 }
 
+/// Statements that write what each kernel takes.
+std::string costsText(const Model& model) {
+  std::string text;
+  const auto assign = [&](const char* array, std::size_t k, const Dim& value) {
+    text += "      " + std::string(array) + "[" + std::to_string(k) + "] = static_cast<std::uint64_t>(" +
+            dimText(model, value) + ");\n";
+  };
+  for (std::size_t k = 0; k < model.costs.size(); ++k) {
+    assign("operations", k, model.costs[k].operations);
+    assign("bytes", k, model.costs[k].bytes);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string tableText(const Model& model) {
@@ -78,6 +92,7 @@ std::string tableText(const Model& model) {
     symbols += (i ? ", symbols[" : "symbols[") + std::to_string(i) + "]";
   for (const Kernel& kernel : model.program.kernels)
     labels += "      " + cppString(commentText(kernel.origin)) + ",\n";
+  const std::string costs = costsText(model);
   const bool profile = model.options.profile && !model.program.kernels.empty();
   const std::string kernelCount = std::to_string(profile ? model.program.kernels.size() : 0);
   std::string prepareSizes;
@@ -146,7 +161,8 @@ inline const pysofie_model* table() {
                                    Functions::arena_bytes,
                                    @kernelCount@,
                                    @labels@,
-                                   @profileFunction@};
+                                   @profileFunction@,
+                                   @costsFunction@};
   return &model;
 }
 )",
@@ -160,6 +176,7 @@ inline const pysofie_model* table() {
                      {"@kernelCount@", kernelCount},
                      {"@labels@", profile ? "Functions::labels()" : "nullptr"},
                      {"@profileFunction@", profile ? "Functions::profile" : "nullptr"},
+                     {"@costsFunction@", profile ? "Functions::costs" : "nullptr"},
                      {"@profile@", !profile ? "" : R"(    static const char* const* labels() {
       static const char* const names[] = {
 )" + labels + R"(      };
@@ -172,7 +189,9 @@ inline const pysofie_model* table() {
         calls[k] = engine.calls[k];
       }
     }
-)"}});
+    static void costs(const pysofie_session* opaque, std::uint64_t* operations, std::uint64_t* bytes) {
+      [[maybe_unused]] const Dims& dims = session(opaque)->dims();
+)" + costs + "    }\n"}});
 }
 
 }  // namespace sofie

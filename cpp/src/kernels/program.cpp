@@ -295,26 +295,6 @@ void countUses(const std::vector<Kernel>& kernels, Uses& uses) {
   }
 }
 
-std::int64_t operations(const Expr& expr) {
-  std::int64_t count = 0;
-  walk(expr, [&](const Expr& node) { count += node->op > Op::CheckedIndex; });
-  return count;
-}
-
-Dim operationCount(const std::vector<Kernel>& kernels) {
-  Dim total = 0;
-  for (const Kernel& kernel : kernels) {
-    if (const auto* loop = std::get_if<Loop>(&kernel.body))
-      total = total + loop->trips * operationCount(loop->body);
-    const auto* nest = std::get_if<Nest>(&kernel.body);
-    if (!nest) continue;
-    total = total + product(nest->axes) * operations(nest->stored());
-    if (nest->kind != Nest::Kind::Map)
-      total = total + product(nest->axes) * product(nest->reduction) * (operations(nest->element) + 1);
-  }
-  return total;
-}
-
 }  // namespace
 
 Uses countUses(const Program& program) {
@@ -334,8 +314,6 @@ bool usesStorage(const Program& program) {
   });
   return found;
 }
-
-Dim operationCount(const Program& program) { return program.most(operationCount(program.kernels)); }
 
 namespace {
 

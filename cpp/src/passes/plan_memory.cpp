@@ -53,23 +53,18 @@ int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Li
   return -1;
 }
 
-std::int64_t liveBytes(const Plan& plan, int kernel) {
-  std::int64_t bytes = 0;
-  for (const Slot& slot : plan.slots)
-    if (slot.first <= kernel && kernel <= slot.last)
-      bytes += sofie_runtime::aligned(*slot.bytes.upperBound());
-  return bytes;
-}
-
-void place(Plan& plan, int kernels) {
-  for (const Slot& slot : plan.slots) plan.isStatic = plan.isStatic && slot.bytes.upperBound().has_value();
-  if (!plan.isStatic) return;
+/// Gives every slot its offset.
+void place(Plan& plan, const std::function<std::int64_t(const Dim&)>& size) {
   std::vector<sofie_runtime::Block> blocks;
-  for (const Slot& slot : plan.slots) blocks.push_back({*slot.bytes.upperBound(), slot.first, slot.last, 0});
-  std::vector<int> order(blocks.size());
-  plan.arenaBytes = sofie_runtime::place_blocks(blocks.data(), static_cast<int>(blocks.size()), order.data());
-  for (std::size_t i = 0; i < blocks.size(); ++i) plan.slots[i].offset = blocks[i].offset;
-  for (int k = 0; k < kernels; ++k) plan.lowerBound = std::max(plan.lowerBound, liveBytes(plan, k));
+  for (const Slot& slot : plan.slots) blocks.push_back({size(slot.bytes), slot.first, slot.last, 0, 0});
+  const int count = static_cast<int>(blocks.size());
+  std::vector<int> order(2 * blocks.size());
+  plan.lowerBound = sofie_runtime::most_alive(blocks.data(), count, order.data());
+  plan.arenaBytes = sofie_runtime::place_blocks(blocks.data(), count, order.data());
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    plan.slots[i].size = blocks[i].bytes;
+    plan.slots[i].offset = blocks[i].offset;
+  }
 }
 
 }  // namespace
@@ -104,14 +99,22 @@ Plan planMemory(const Program& program) {
                             lives[id].first,
                             lives[id].last,
                             {view.buffer},
+                            0,
                             0});
     });
   }
-  place(plan, static_cast<int>(program.kernels.size()));
+  plan.isStatic = std::all_of(plan.slots.begin(), plan.slots.end(),
+                              [](const Slot& slot) { return slot.bytes.upperBound().has_value(); });
+  if (plan.isStatic) place(plan, [](const Dim& bytes) { return *bytes.upperBound(); });
   constexpr std::int64_t largestArena = std::int64_t(1) << 40;
   if (plan.arenaBytes > largestArena)
     throw ShapeError("the model needs an arena of " + std::to_string(plan.arenaBytes >> 30) +
                      " GiB; give smaller dims or bounds");
+  return plan;
+}
+
+Plan placed(Plan plan, const std::function<std::int64_t(const std::string&)>& symbolValue) {
+  if (!plan.isStatic) place(plan, [&](const Dim& bytes) { return bytes.evaluate(symbolValue); });
   return plan;
 }
 

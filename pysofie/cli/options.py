@@ -1,0 +1,81 @@
+"""What several commands take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+
+from pysofie.errors import ShapeError
+from pysofie.toolchains import TARGETS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from pysofie.session import Session
+
+console = Console()
+
+model = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+target = click.option(
+    "--target", type=click.Choice(TARGETS), default="cpu", show_default=True, help="Kind of code."
+)
+
+
+def _parse_dims(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``batch=1`` and ``n=0:128``."""
+    dims: dict[str, Any] = {}
+    for text in values:
+        symbol, equals, value = text.rpartition("=")
+        try:
+            numbers = [int(part) for part in value.split(":")]
+        except ValueError:
+            numbers = []
+        if not equals or len(numbers) not in (1, 2):
+            raise click.BadParameter(f"{text!r} is neither SYMBOL=NUMBER nor SYMBOL=LOW:HIGH")
+        dims[symbol] = numbers[0] if len(numbers) == 1 else (numbers[0], numbers[1])
+    return dims
+
+
+dims = click.option(
+    "--dim", "dims", multiple=True, callback=_parse_dims, metavar="SYMBOL=N|LOW:HIGH",
+    help="Fix or bound a dynamic dim; may be repeated.",
+)  # fmt: skip
+
+
+def read_inputs(inputs: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """Arrays from ``.npz`` files, or from ``NAME=FILE.npy``."""
+    import numpy as np
+
+    feeds: dict[str, NDArray[Any]] = {}
+    for text in inputs:
+        name, equals, path = text.rpartition("=")
+        try:
+            content = np.load(path, allow_pickle=False)
+        except ValueError as error:
+            raise ShapeError(f"{path} is neither a .npy nor a .npz file: {error}") from error
+        if equals:
+            feeds[name] = content
+        else:
+            feeds.update(content)
+    return feeds
+
+
+def random_inputs(session: Session, sizes: Mapping[str, int] | None = None) -> dict[str, NDArray[Any]]:
+    """Random arrays; symbols without a size are 1."""
+    import numpy as np
+
+    from pysofie.verify import random_array
+
+    rng: np.random.Generator = np.random.default_rng(0)
+    chosen = sizes or {}
+    return {
+        tensor.name: random_array(
+            rng, tensor.dtype, [chosen.get(dim, 1) if isinstance(dim, str) else dim for dim in tensor.shape]
+        )
+        for tensor in session.inputs
+    }
