@@ -27,7 +27,7 @@ class Loaded(Protocol):
     def loop(self) -> Calls | None:
         """What C++ calls in a loop, if it can."""
 
-    def facts(self) -> dict[str, float]:
+    def facts(self) -> dict[str, float | None]:
         """What else is known of it; see `benchmarks.measure.Measured`."""
 
 

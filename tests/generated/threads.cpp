@@ -11,6 +11,8 @@
 
 namespace {
 
+static_assert(alignof(TMVA_SOFIE_dynamic_mlp::Session) >= 64, "no two of them in one cache line");
+
 std::vector<float> mlpAlone(const std::vector<float>& x, std::size_t events) {
   return TMVA_SOFIE_dynamic_mlp::Session().infer(events, x.data());
 }

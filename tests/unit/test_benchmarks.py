@@ -65,6 +65,7 @@ def test_every_size_of_every_model(measured):
         assert ours["error"] < 1e-5
         assert 0 < entry["result"]["plain"] <= 1.5 * ours["latency"]["loop"]["median"]
         assert ours["latency"]["python"]["median"] <= ours["latency"]["python"]["p99"]
+        assert ours["arena"] <= 1.05 * ours["arena_bound"]
         assert set(entry["result"]["scaling"]) == {"scaling_cpp", "scaling_python"}
     for picture in ("speed-ups.png", "latencies.png"):
         assert (folder / "out" / picture).stat().st_size > 0

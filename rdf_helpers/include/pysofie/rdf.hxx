@@ -142,7 +142,7 @@ class TableSession {
   /// \throws std::runtime_error with the model's own words, e.g. for a wrong weights file
   TableSession(const pysofie_model& table, const std::string& name, const std::string& weights,
                const std::vector<std::int64_t>& symbols, std::size_t scratchBytes)
-      : table_(table), name_(name), scratch_(scratchBytes) {
+      : table_(table), name_(name), scratch_((scratchBytes + sizeof(Line) - 1) / sizeof(Line)) {
     char error[512] = "";
     session_ = table.create(weights.c_str(), error, sizeof error);
     if (session_ == nullptr) throw std::runtime_error(message(error));
@@ -175,15 +175,22 @@ class TableSession {
   }
 
   /// \param offset in bytes, a multiple of the element's size
-  void* scratch(std::size_t offset) noexcept { return scratch_.data() + offset; }
+  void* scratch(std::size_t offset) noexcept {
+    return reinterpret_cast<unsigned char*>(scratch_.data()) + offset;
+  }
 
  private:
+  /// What is written in one thread shares no cache line with anything of another.
+  struct alignas(64) Line {
+    unsigned char bytes[64];
+  };
+
   std::string message(const std::string& what) const { return "pysofie: model '" + name_ + "': " + what; }
 
   const pysofie_model& table_;
   const std::string& name_;
   pysofie_session* session_ = nullptr;
-  std::vector<unsigned char> scratch_;
+  std::vector<Line> scratch_;
 };
 
 /// What all threads of all event loops that use one functor share.
@@ -245,14 +252,13 @@ class ColumnFunctor<Session, Input, std::index_sequence<I...>> {
   struct Slot {
     explicit Slot(std::unique_ptr<Session> made) : session(std::move(made)) {
       const Input nothing[sizeof...(I)] = {};
-      outputs = Inference<Session, Input>::run(*session, nothing);
+      const Outputs outputs = Inference<Session, Input>::run(*session, nothing);
       if (outputs.size() != 1)
         throw std::runtime_error("pysofie: the model gives " + std::to_string(outputs.size()) +
                                  " values per event, where one is needed to make a column");
     }
 
     std::unique_ptr<Session> session;
-    Outputs outputs;
   };
 
  public:
@@ -270,9 +276,10 @@ class ColumnFunctor<Session, Input, std::index_sequence<I...>> {
   Output operator()(unsigned slot, Column<I>... columns) const {
     const Input values[] = {columns...};
     const auto lease = pool_->lease(slot);
-    if (lease->session->infer(values, lease->outputs.data()) != 0)
+    Output output{};
+    if (lease->session->infer(values, &output) != 0)
       throw std::out_of_range("pysofie: an index that the model computed lies outside its tensor");
-    return lease->outputs[0];
+    return output;
   }
 
  private:
