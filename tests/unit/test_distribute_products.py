@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from comparison import TARGET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import constant, value
@@ -113,7 +114,7 @@ def operations(proto: onnx.ModelProto, *disabled: str, **symbols: int) -> int:
 def compiled(build: Callable[[], onnx.ModelProto]) -> tuple[pysofie.Session, onnxruntime.InferenceSession]:
     proto = build()
     reference = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    return pysofie.compile(proto), reference
+    return pysofie.compile(proto, target=TARGET), reference
 
 
 def check(build: Callable[[], onnx.ModelProto], feeds: dict[str, np.ndarray], atol: float = 2e-6) -> None:

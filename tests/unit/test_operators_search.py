@@ -6,6 +6,7 @@ import functools
 
 import numpy as np
 import pytest
+from comparison import TARGET
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import value
@@ -24,7 +25,7 @@ def sessions(dtype: str) -> pysofie.Session:
     inputs = [value("x", dtype, "rows", "n"), value("k", "int64", 1)]
     outputs = [value(name, dtype, "rows", None) for name in ("high", "low")]
     outputs += [value(name, "int64", "rows", None) for name in ("where_high", "where_low")]
-    return pysofie.compile(model(nodes, inputs, outputs))
+    return pysofie.compile(model(nodes, inputs, outputs), target=TARGET)
 
 
 def row(kind: str, n: int, dtype: str, rng: np.random.Generator) -> np.ndarray:
