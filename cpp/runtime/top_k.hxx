@@ -146,8 +146,8 @@ class TopSelection {
   }
 };
 
-/// For few elements, or many wanted ones: keeps the best so far in order and inserts into them, so a row of n
-/// random elements costs n comparisons and about count * log(n / count) insertions.
+/// For few elements: keeps the best so far in order and inserts into them, so a row of n random elements
+/// costs n comparisons and about count * log(n / count) insertions.
 template <class T>
 SOFIE_FN void insert_top(const T* row, T* values, std::int64_t* positions, std::int64_t n, std::int64_t count,
                          bool largest) {
@@ -165,29 +165,74 @@ SOFIE_FN void insert_top(const T* row, T* values, std::int64_t* positions, std::
   }
 }
 
+/// The order of the elements of a row, by their positions: of equal ones the lower comes first.
+template <class T>
+struct RowOrder {
+  const T* row;
+  bool largest;
+
+  SOFIE_FN bool operator()(std::int64_t a, std::int64_t b) const {
+    if (comes_before(row[a], row[b], largest)) return true;
+    return a < b && !comes_before(row[b], row[a], largest);
+  }
+};
+
+/// Moves the root of a heap of n numbers, whose last in order is on top, down to its place.
+template <class Before>
+SOFIE_FN void sift_down(std::int64_t* heap, std::int64_t root, std::int64_t n, const Before& before) {
+  const std::int64_t moved = heap[root];
+  for (std::int64_t child; (child = 2 * root + 1) < n; root = child) {
+    if (child + 1 < n && before(heap[child], heap[child + 1])) ++child;
+    if (!before(moved, heap[child])) break;
+    heap[root] = heap[child];
+  }
+  heap[root] = moved;
+}
+
+/// For many wanted elements: keeps the best so far in a heap, n * log(count) steps for a row of n elements.
+template <class Before>
+SOFIE_FN void heap_top(std::int64_t* positions, std::int64_t n, std::int64_t count, const Before& before) {
+  for (std::int64_t i = 0; i < count; ++i) positions[i] = i;
+  for (std::int64_t root = count / 2; root-- > 0;) sift_down(positions, root, count, before);
+  for (std::int64_t i = count; i < n; ++i) {
+    if (!before(i, positions[0])) continue;
+    positions[0] = i;
+    sift_down(positions, 0, count, before);
+  }
+  for (std::int64_t end = count; end-- > 1;) {
+    const std::int64_t last = positions[0];
+    positions[0] = positions[end];
+    positions[end] = last;
+    sift_down(positions, 0, end, before);
+  }
+}
+
 /// ONNX TopK of row `item`: its first `count` elements in descending (or ascending) order with their
 /// positions; of equal elements the one with the lower position comes first.
 template <class T>
 SOFIE_FN void top_k(std::int64_t item, const T* rows, T* values, std::int64_t* positions, std::int64_t n,
                     std::int64_t count, std::int64_t largest) {
   using Selection = TopSelection<OrderKey<T>>;
+  constexpr std::int64_t few = 256;
   rows += item * n;
   values += item * count;
   positions += item * count;
-  if (count == 0 || count > Selection::most || n <= Selection::most)
+  if (count == 0 || n <= Selection::most || (count > Selection::most && n <= few))
     return insert_top(rows, values, positions, n, count, largest != 0);
-  Selection selection(static_cast<int>(count));
-  for (std::int64_t first = 0; first < n; first += Selection::block) {
-    OrderKey<T> keys[Selection::block + Selection::most];
-    const int size = static_cast<int>(min(n - first, std::int64_t(Selection::block)));
-    for (int i = 0; i < size; ++i) keys[i] = order_key(rows[first + i], largest != 0);
-    selection.add(keys, size, first);
+  if (count > Selection::most) {
+    heap_top(positions, n, count, RowOrder<T>{rows, largest != 0});
+  } else {
+    Selection selection(static_cast<int>(count));
+    for (std::int64_t first = 0; first < n; first += Selection::block) {
+      OrderKey<T> keys[Selection::block + Selection::most];
+      const int size = static_cast<int>(min(n - first, std::int64_t(Selection::block)));
+      for (int i = 0; i < size; ++i) keys[i] = order_key(rows[first + i], largest != 0);
+      selection.add(keys, size, first);
+    }
+    selection.order();
+    for (std::int64_t i = 0; i < count; ++i) positions[i] = selection.position(static_cast<int>(i));
   }
-  selection.order();
-  for (std::int64_t i = 0; i < count; ++i) {
-    positions[i] = selection.position(static_cast<int>(i));
-    values[i] = rows[positions[i]];
-  }
+  for (std::int64_t i = 0; i < count; ++i) values[i] = rows[positions[i]];
 }
 
 }  // namespace sofie_runtime
