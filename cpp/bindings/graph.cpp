@@ -135,7 +135,7 @@ Named memory(const Program& program, const std::map<std::string, std::int64_t>& 
   nb::list blocks, kernels;
   for (const sofie::Slot& slot : plan.slots)
     blocks.append(nb::make_tuple(slot.first, slot.last, slot.offset, slot.size));
-  for (const sofie::Kernel& kernel : laidOut.kernels) kernels.append(kernel.origin);
+  sofie::forEachKernel(laidOut.kernels, [&](const sofie::Kernel& kernel) { kernels.append(kernel.origin); });
   nb::dict result;
   result["is_static"] = plan.isStatic;
   result["arena_bytes"] = plan.arenaBytes;
@@ -269,7 +269,8 @@ void register_graph(nb::module_& m) {
       [] {
         std::vector<std::string> result;
         for (const sofie::Pass& pass : sofie::passes()) result.emplace_back(pass.name);
+        for (const sofie::Layout& layout : sofie::layouts()) result.emplace_back(layout.name);
         return result;
       },
-      "Names of the kernel passes, as Program(disabled_passes=...) takes them.");
+      "Names of the passes over kernels and of their layouts, as Program(disabled_passes=...) takes them.");
 }

@@ -33,15 +33,21 @@ ELSEWHERE = {
     "inputs of one kind, which have tests of their own": {"MelWeightMatrix", "STFT", "TfIdfVectorizer"},
 }
 PASSES = (
+    "integer_products",
     "drop_unit_axes",
     "fold_constants",
     "fuse_epilogues",
     "fold_scales",
     "hoist_invariants",
-    "distribute_products",
     "inline_producers",
     "inline_scalars",
+    "distribute_products",
     "remove_dead_code",
+    "channels_last",
+    "sort_axes",
+    "merge_axes",
+    "sort_constants",
+    "block_rows",
 )
 
 

@@ -8,7 +8,8 @@
 
 namespace sofie {
 
-/// A temporary in the arena: alive from kernel `first` to kernel `last`.
+/// A temporary in the arena: alive from kernel `first` to kernel `last`, those in regions and loops counted
+/// one by one.
 struct Slot {
   Dim bytes;
   int first = 0;

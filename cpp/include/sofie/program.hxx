@@ -102,6 +102,7 @@ struct Buffer {
   Shape shape;
   std::string name;  ///< the model's name of an input or output
   std::optional<Constant> constant;
+  bool isScratch = false;  ///< of a loop's body: it holds nothing from one iteration to the next
 };
 
 /// A relation between sizes that only a run can decide; a session refuses sizes that break it, when it is
@@ -162,6 +163,7 @@ struct Program {
   std::vector<Room> rooms;
   std::vector<Draw> draws;
   std::vector<Requirement> requirements;
+  std::vector<std::string> disabledPasses;  ///< which must leave it alone: for debugging
 
   int addBuffer(Buffer buffer);
   Tensor tensor(int buffer) const;

@@ -2,7 +2,7 @@
 
 #include "emit/targets.hxx"
 #include "sofie/error.hxx"
-#include "sofie/layout.hxx"
+#include "sofie/passes.hxx"
 
 namespace sofie {
 namespace {
@@ -21,10 +21,7 @@ Renderer rendererOf(const std::string& target) {
 Program laidOut(const Program& original, const std::string& target) {
   rendererOf(target);
   Program program = original;
-  if (target == "cpu") channelsLast(program);
-  sortAxes(program);
-  mergeAxes(program);
-  sortConstants(program);
+  layOut(program, target);
   return program;
 }
 

@@ -1,6 +1,6 @@
 #include "passes/reindex.hxx"
 #include "sofie/builder.hxx"
-#include "sofie/layout.hxx"
+#include "sofie/passes.hxx"
 
 namespace sofie {
 namespace {

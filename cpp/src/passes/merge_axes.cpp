@@ -1,5 +1,5 @@
 #include "sofie/builder.hxx"
-#include "sofie/layout.hxx"
+#include "sofie/passes.hxx"
 
 namespace sofie {
 namespace {

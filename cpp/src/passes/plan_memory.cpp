@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "../../runtime/arena.hxx"
@@ -12,14 +13,53 @@ struct Lifetime {
   int first = -1, last = -1;
 };
 
-std::vector<Lifetime> lifetimes(const Program& program) {
+/// A kernel, those inside of regions and loops too, in the order of the text.
+struct Step {
+  const Kernel* kernel;
+  int first, last;  ///< the steps of the outermost kernel that holds it
+
+  bool isNested() const { return first != last; }
+};
+
+std::vector<Step> stepsOf(const Program& program) {
+  std::vector<Step> steps;
+  forEachKernel(program.kernels, [&](const Kernel& kernel) { steps.push_back({&kernel, 0, 0}); });
+  std::size_t first = 0;
+  for (std::size_t k = 0; k < program.kernels.size(); ++k) {
+    const Kernel* const next = k + 1 < program.kernels.size() ? &program.kernels[k + 1] : nullptr;
+    std::size_t end = first + 1;
+    while (end < steps.size() && steps[end].kernel != next) ++end;
+    for (std::size_t step = first; step < end; ++step)
+      steps[step] = {steps[step].kernel, static_cast<int>(first), static_cast<int>(end) - 1};
+    first = end;
+  }
+  return steps;
+}
+
+/// The views of a kernel, without those of the kernels inside.
+void forEachOwnView(const Kernel& kernel, const std::function<void(const View&, bool)>& visit) {
+  if (const auto* region = std::get_if<Region>(&kernel.body)) {
+    visit(region->condition.view, false);
+  } else if (const auto* loop = std::get_if<Loop>(&kernel.body)) {
+    if (loop->condition) visit(loop->condition->view, false);
+  } else {
+    forEachView(kernel, visit);
+  }
+}
+
+/// By the number of the step. What a loop uses lives as long as the loop, but for its scratch.
+std::vector<Lifetime> lifetimes(const Program& program, const std::vector<Step>& steps) {
   std::vector<Lifetime> result(program.buffers.size());
-  for (std::size_t k = 0; k < program.kernels.size(); ++k)
-    forEachView(program.kernels[k], [&](const View& view, bool) {
-      Lifetime& life = result[static_cast<std::size_t>(view.buffer)];
-      if (life.first < 0) life.first = static_cast<int>(k);
-      life.last = static_cast<int>(k);
+  for (int position = 0; position < static_cast<int>(steps.size()); ++position) {
+    const Step& step = steps[static_cast<std::size_t>(position)];
+    forEachOwnView(*step.kernel, [&](const View& view, bool) {
+      const auto id = static_cast<std::size_t>(view.buffer);
+      const bool isScratch = program.buffers[id].isScratch;
+      Lifetime& life = result[id];
+      if (life.first < 0) life.first = isScratch ? position : step.first;
+      life.last = isScratch ? position : step.last;
     });
+  }
   return result;
 }
 
@@ -46,11 +86,28 @@ int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Li
   for (const int buffer : candidates) {
     const Buffer& source = program.buffers[static_cast<std::size_t>(buffer)];
     if (refused.count(buffer) || source.kind != BufferKind::Temporary || source.type != target.type) continue;
+    if (source.isScratch != target.isScratch) continue;
     if (lives[static_cast<std::size_t>(buffer)].last != k || product(source.shape) != product(target.shape))
       continue;
     return buffer;
   }
   return -1;
+}
+
+/// Puts the slots into the order in which they begin to be alive, which their placement relies on.
+void sortSlots(Plan& plan) {
+  std::vector<int> order(plan.slots.size()), position(plan.slots.size());
+  std::iota(order.begin(), order.end(), 0);
+  const auto slot = [&](int id) { return plan.slots[static_cast<std::size_t>(id)]; };
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return slot(a).first < slot(b).first; });
+  std::vector<Slot> sorted;
+  for (const int id : order) {
+    position[static_cast<std::size_t>(id)] = static_cast<int>(sorted.size());
+    sorted.push_back(slot(id));
+  }
+  for (int& id : plan.slotOf)
+    if (id >= 0) id = position[static_cast<std::size_t>(id)];
+  plan.slots = std::move(sorted);
 }
 
 /// Gives every slot its offset.
@@ -72,18 +129,20 @@ void place(Plan& plan, const std::function<std::int64_t(const Dim&)>& size) {
 Plan planMemory(const Program& program) {
   Plan plan;
   plan.slotOf.assign(program.buffers.size(), -1);
-  const auto lives = lifetimes(program);
+  const std::vector<Step> steps = stepsOf(program);
+  const auto lives = lifetimes(program, steps);
   const auto isPlanned = [&](int buffer) {
     const auto id = static_cast<std::size_t>(buffer);
     return program.buffers[id].kind == BufferKind::Temporary && lives[id].first >= 0;
   };
-  for (std::size_t k = 0; k < program.kernels.size(); ++k) {
-    const auto* nest = std::get_if<Nest>(&program.kernels[k].body);
-    forEachView(program.kernels[k], [&](const View& view, bool) {
+  for (std::size_t k = 0; k < steps.size(); ++k) {
+    const auto* nest = std::get_if<Nest>(&steps[k].kernel->body);
+    forEachOwnView(*steps[k].kernel, [&](const View& view, bool) {
       const auto id = static_cast<std::size_t>(view.buffer);
       if (!isPlanned(view.buffer) || plan.slotOf[id] >= 0) return;
       const Buffer& buffer = program.buffers[id];
-      const int source = nest && nest->target.buffer == view.buffer
+      const bool mayReplace = !steps[k].isNested() || buffer.isScratch;
+      const int source = nest && mayReplace && nest->target.buffer == view.buffer
                              ? inPlaceSource(program, *nest, lives, static_cast<int>(k))
                              : -1;
       if (source >= 0) {
@@ -103,6 +162,7 @@ Plan planMemory(const Program& program) {
                             0});
     });
   }
+  sortSlots(plan);
   plan.isStatic = std::all_of(plan.slots.begin(), plan.slots.end(),
                               [](const Slot& slot) { return slot.bytes.upperBound().has_value(); });
   if (plan.isStatic) place(plan, [](const Dim& bytes) { return *bytes.upperBound(); });

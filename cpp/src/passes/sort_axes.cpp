@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "sofie/layout.hxx"
+#include "sofie/passes.hxx"
 
 namespace sofie {
 namespace {

@@ -2,7 +2,7 @@
 #include <map>
 
 #include "sofie/builder.hxx"
-#include "sofie/layout.hxx"
+#include "sofie/passes.hxx"
 
 namespace sofie {
 namespace {
