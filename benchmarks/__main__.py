@@ -30,7 +30,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Time models of the zoo with pysofie and other engines, each in a process of its own "
-        "with one thread; they take turns. A run that was interrupted goes on where it ended.",
+        "with one thread; they take turns. A run that was interrupted goes on where it ended. AOTInductor "
+        "and emx-onnx-cgen compile for every size anew; they are timed with one event only.",
         epilog="examples: python -m benchmarks wide_mlp --batch 1 16; python -m benchmarks --readme",
     )
     parser.add_argument("models", nargs="*", help="default: the whole zoo")
@@ -98,7 +99,7 @@ def main() -> None:
     file = options.output / "results.json"
     if options.again:
         file.unlink(missing_ok=True)
-    store = Store(file, _heading(settings))
+    store = Store(file, _heading(settings), ceilings())
     left = [job for job in jobs if job.label not in store.results]
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     with Progress(*columns, console=console) as progress:

@@ -17,6 +17,7 @@ from .results import Latency, Measured, Result
 from .task import Arrays, Job, Zoo
 
 REFERENCE = "onnxruntime"
+WRONG = 0.05  # relative to the largest value of an output: more than the steps of quantised numbers
 T = TypeVar("T")
 
 
@@ -96,7 +97,7 @@ def measure(job: Job, zoo: Zoo, folder: Path, settings: Settings, progress: Call
     Returns
     -------
     Result
-        Everything measured. An engine that cannot run the model has the reason instead.
+        Everything measured. An engine that cannot run the model, or is wrong, has the reason instead.
     """
     feeds, race = zoo.feeds(job), _Race()
     durations: dict[str, dict[str, list[NDArray[Any]]]] = {engine: {} for engine in settings.engines}
@@ -117,10 +118,14 @@ def measure(job: Job, zoo: Zoo, folder: Path, settings: Settings, progress: Call
         ours = race.each(lambda engine, process: _ours(process, settings) if engine == OURS else {})
     finally:
         race.end()
-    expected = outputs.get(REFERENCE)
+    errors = {engine: _error(arrays, outputs.get(REFERENCE)) for engine, arrays in outputs.items()}
+    wrong = {engine: error for engine, error in errors.items() if error is not None and not error < WRONG}
+    for engine, error in wrong.items():
+        race.failed[engine] = f"its outputs differ from those of {REFERENCE} by {error:.1g}"
     engines = {
-        engine: _measured(durations[engine], process.facts, _error(outputs[engine], expected))
+        engine: _measured(durations[engine], process.facts, errors[engine])
         for engine, process in race.processes.items()
+        if engine not in wrong
     }
     mine = ours.get(OURS, {})
     return Result(job, engines, race.failed, mine.pop("plain", None), mine)

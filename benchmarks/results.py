@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pysofie.machine import Ceilings
+
 from .engines import OURS, PEERS
 from .task import Job
 
@@ -134,10 +136,13 @@ class Store:
         The file.
     heading : dict
         What results depend on. Those of another heading are not taken up.
+    ceilings : Ceilings
+        Of the machine, kept beside the results.
     """
 
-    def __init__(self, path: Path, heading: dict[str, Any]) -> None:
+    def __init__(self, path: Path, heading: dict[str, Any], ceilings: Ceilings) -> None:
         self._path, self.heading = path, json.loads(json.dumps(heading))
+        self._ceilings = asdict(ceilings)
         self.results: dict[str, Result] = {}
         if path.exists():
             content = json.loads(path.read_text())
@@ -149,18 +154,16 @@ class Store:
         self.results[result.job.label] = result
         self._path.parent.mkdir(parents=True, exist_ok=True)
         written = self._path.with_suffix(".writing")
-        written.write_text(to_json(self.heading, list(self.results.values())))
+        document: dict[str, Any] = {"heading": self.heading, "ceilings": self._ceilings}
+        document["results"] = [_entry(result) for result in self.results.values()]
+        written.write_text(json.dumps(document, indent=1))
         os.replace(written, self._path)
 
 
-def to_json(heading: dict[str, Any], results: list[Result]) -> str:
-    entries = [
-        {
-            "label": result.job.label,
-            "faster": result.faster,
-            "gflops": result.gflops,
-            "result": asdict(result),
-        }
-        for result in results
-    ]
-    return json.dumps({"heading": heading, "results": entries}, indent=1)
+def _entry(result: Result) -> dict[str, Any]:
+    return {
+        "label": result.job.label,
+        "faster": result.faster,
+        "gflops": result.gflops,
+        "result": asdict(result),
+    }
