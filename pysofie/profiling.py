@@ -73,12 +73,13 @@ def table(rows: Sequence[KernelProfile], ceilings: Ceilings) -> Table:
     total = sum(row.nanoseconds for row in rows) or 1
     out = Table(
         title="kernels",
+        expand=True,
         caption=f"Ceilings of this machine: {ceilings.gflops:.0f} GFLOP/s in float32, "
         f"{ceilings.l1:.0f} and {ceilings.l2:.0f} GB/s from L1 and L2.",
     )
     for column, width in (("us", 9), ("share", 5), ("GFLOP/s", 7), ("GB/s", 6), ("of the ceiling", 15)):
         out.add_column(column, justify="right", no_wrap=True, min_width=width)
-    out.add_column("from the nodes", overflow="ellipsis", no_wrap=True)
+    out.add_column("from the nodes", overflow="ellipsis", no_wrap=True, ratio=1)
     for row in sorted(rows, key=lambda row: -row.nanoseconds):
         ceiling = "arithmetic" if row.is_arithmetic(ceilings) else "reading"
         out.add_row(
