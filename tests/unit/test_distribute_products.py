@@ -156,6 +156,21 @@ def test_known_sizes_decide(sizes):
     assert (after < before) == (sizes["n"] < sizes["m"])
 
 
+@pytest.mark.parametrize("sizes", [{"n": 0, "e": 0}, {"n": 3, "e": 0}, {"n": 1, "e": 1}])
+def test_known_empty_sizes(sizes):
+    n, e = sizes["n"], sizes["e"]
+    feeds = {
+        "nodes": np.ones((n, 6), np.float32),
+        "edges": np.ones((e, 5), np.float32),
+        "globals": np.ones((1, 4), np.float32),
+        "senders": np.zeros(e, np.int64),
+        "receivers": np.zeros(e, np.int64),
+    }
+    session = pysofie.compile(pysofie.load(edge_network(), dims=sizes), target=TARGET)
+    _, reference = compiled(networks["float32"])
+    np.testing.assert_allclose(session(**feeds), reference.run(None, feeds)[0], atol=2e-6)
+
+
 def values(
     rng: np.random.Generator, *shape: int, special: bool = False, dtype: str = "float32"
 ) -> np.ndarray:

@@ -44,7 +44,9 @@ std::optional<Product> productOf(const Program& program, const Nest& nest) {
     if (!moves->strides[v].is(0) && !turns->strides[v].is(0)) return std::nullopt;
     (turns->strides[v].is(0) ? result.rows : result.columns).push_back(static_cast<int>(v));
   }
-  if (result.columns.empty()) return std::nullopt;
+  const auto isKnown = [&](int v) { return extentOf(nest, v).isConstant(); };
+  if (result.columns.empty() || !std::all_of(result.columns.begin(), result.columns.end(), isKnown))
+    return std::nullopt;
   return result;
 }
 
