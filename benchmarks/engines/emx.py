@@ -20,14 +20,9 @@ _DTYPES = {"float": "float32", "double": "float64", "bool": "bool"}
 
 def build(task: Task) -> None:
     """Generate C, and compile it with a function that takes the arrays as pointers."""
-    generate = [
-        sys.executable,
-        "-m",
-        "emx_onnx_cgen",
-        "compile",
-        str(task.model),
-        str(task.folder / "model.c"),
-    ]
+    model = task.folder / "model.onnx"
+    onnx.save(onnx.load(task.model), model)  # with its external data, which the generator does not find
+    generate = [sys.executable, "-m", "emx_onnx_cgen", "compile", str(model), str(model.with_suffix(".c"))]
     generate += ["--model-name", "model", "--emit-data-file", "--large-weight-threshold", "0"]
     for value in _inputs(task):
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
@@ -93,7 +88,9 @@ def _parameters(task: Task) -> list[tuple[str, tuple[int, ...]]]:
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError((done.stdout + done.stderr).strip().rpartition("Result: ")[2])
+        output = (done.stdout + done.stderr).strip()
+        _, result, reason = output.rpartition("Result: ")
+        raise RuntimeError(reason if result else output.splitlines()[-1])
 
 
 load = _Loaded
