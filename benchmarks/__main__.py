@@ -67,6 +67,17 @@ def _installed(engines: list[str], console: Console) -> tuple[str, ...]:
     return tuple(name for name in engines if ENGINES[name].is_installed)
 
 
+def _warn_of_others(console: Console) -> None:
+    """Say when other programs are at work: calls that they interrupt take milliseconds more."""
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load > processors / 2:
+        console.print(
+            f"The machine is busy (load {load:.1f} on {processors} processors): these figures mean little.",
+            style="yellow",
+            highlight=False,
+        )
+
+
 def _heading(settings: Settings) -> dict[str, Any]:
     """What results depend on."""
     core = os.stat(_core.__file__)
@@ -99,6 +110,7 @@ def main() -> None:
     file = options.output / "results.json"
     if options.again:
         file.unlink(missing_ok=True)
+    _warn_of_others(console)
     store = Store(file, _heading(settings), ceilings())
     left = [job for job in jobs if job.label not in store.results]
     columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
