@@ -6,12 +6,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pysofie import cache as compiled
-from pysofie.errors import CompileError, UnsupportedError
-from pysofie.generate import Options, generate
+from pysofie.errors import CompileError
+from pysofie.generate import Options, check_precision, generate
 from pysofie.importers import as_source
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ def compile(
         As for `pysofie.load`, which also explains `dims`, `name` and `outputs`.
     target : {"cpu", "sycl", "alpaka"}
         What to generate code for.
-    precision : {"float32"}
-        The least precision to compute in. A model computes in the types it states, so that float64 stays
-        float64.
+    precision : {"float32", "bfloat16", "bfloat16-weights", "float16-weights", "int8-weights"}
+        What the products of float32 may round, which changes results; `Session.precision_error` says by how
+        much. The last three round the weights, to integers with one scale for each column in the case of
+        "int8-weights"; "bfloat16" rounds weights and the activations that they multiply. Sums stay float32,
+        and a model computes in the types it states, so that float64 stays float64.
     compiler : str, optional
         A command, or "cling"; by default ``$CXX``, else the system's compiler, else Cling in ROOT.
     cache : bool
@@ -71,18 +74,25 @@ def compile(
     >>> session = pysofie.compile("model.onnx", dims={"batch": 1})  # doctest: +SKIP
     >>> y = session(x)  # doctest: +SKIP
     """
+    check_precision(precision)
+    options = Options(target, profile, tuple(disabled_passes), precision)
+    model = as_source(source, dims=dims, name=name, outputs=outputs)
+    session = _session(model, options, compiler, cache)
+    if precision != "float32":
+        exact = replace(options, precision="float32", profile=False)
+        session.exact = lambda: _session(model, exact, compiler, cache)
+    return session
+
+
+def _session(model: Source, options: Options, compiler: str | None, cache: bool) -> Session:
     from pysofie import _core, toolchains
     from pysofie.session import Session
     from pysofie.toolchains import cling
 
-    if precision != "float32":
-        raise UnsupportedError(f"precision {precision!r} is not available; there is 'float32'")
-    options = Options(target, profile, tuple(disabled_passes))
-    model = as_source(source, dims=dims, name=name, outputs=outputs)
     if compiler == cling.NAME:
         return cling.compile(model, options)
     try:
-        toolchain = toolchains.find(target, compiler)
+        toolchain = toolchains.find(options.target, compiler)
     except CompileError:
         if not cling.stands_in(compiler, options):
             raise

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pysofie.generate import Options, generate
+from pysofie.generate import Options, check_precision, generate
 from pysofie.importers import as_source
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def emit(
     target: str = "cpu",
     weights: str = "file",
     profile: bool = False,
+    precision: str = "float32",
     dims: Dims | None = None,
     name: str | None = None,
 ) -> list[Path]:
@@ -38,6 +39,8 @@ def emit(
         Whether the weights go to ``<name>.dat`` or into the header.
     profile : bool
         Whether the code times its kernels.
+    precision : str
+        What may be rounded, see `pysofie.compile`.
     dims, name : optional
         See `pysofie.load`.
 
@@ -55,10 +58,11 @@ def emit(
     from pysofie import toolchains
 
     toolchains.check_target(target)
+    check_precision(precision)
     if weights not in ("file", "inline"):
         raise ValueError(f"weights={weights!r}: must be 'file' or 'inline'")
     model = as_source(source, dims=dims, name=name).load()
-    files = generate(model, Options(target, profile), weights=weights)
+    files = generate(model, Options(target, profile, precision=precision), weights=weights)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     return [_replace(folder / file, content) for file, content in sorted(files.items())]

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pysofie import debug
+from pysofie.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pysofie.model import Model
+
+
+#: What may be rounded, see `pysofie.compile`.
+PRECISIONS = ("float32", "bfloat16", "bfloat16-weights", "float16-weights", "int8-weights")
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,14 @@ class Options:
     target: str = "cpu"
     profile: bool = False
     disabled_passes: tuple[str, ...] = ()
+    precision: str = "float32"
+
+
+def check_precision(precision: str) -> None:
+    """Refuse what is no precision, with `UnsupportedError`."""
+    if precision not in PRECISIONS:
+        known = ", ".join(map(repr, PRECISIONS))
+        raise UnsupportedError(f"precision {precision!r} is not available; there are {known}")
 
 
 def generate(model: Model, options: Options, *, weights: str = "file") -> dict[str, bytes]:
@@ -42,7 +55,7 @@ def generate(model: Model, options: Options, *, weights: str = "file") -> dict[s
     shown = debug.stages()
     if "graph" in shown:
         debug.show(model.name, "graph", model.graph.dump())
-    program = _core.Program(model.graph, list(options.disabled_passes))
+    program = _core.Program(model.graph, list(options.disabled_passes), options.precision)
     for stage in ("kernels", "plan"):
         if stage in shown:
             debug.show(model.name, stage, program.dump(stage))

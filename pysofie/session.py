@@ -7,6 +7,7 @@ import math
 import threading
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pysofie._core import Library, Runner
+    from pysofie.verify import Comparison
 
     Array = NDArray[Any]
 
@@ -40,8 +42,10 @@ class Session:
 
     Attributes
     ----------
-    name, target : str
-        What was compiled, and for what.
+    name, target, precision : str
+        What was compiled, for what, and what may be rounded, see `pysofie.compile`.
+    exact : callable or None
+        Compiles the same without roundings; None where there are none.
     inputs, outputs : tuple of Tensor
         Names, dtypes and shapes.
     input_values, output_values : list of Value
@@ -60,6 +64,8 @@ class Session:
         description = json.loads(library.description)
         self.name: str = description["name"]
         self.target: str = description["target"]
+        self.precision: str = description["precision"]
+        self.exact: Callable[[], Session] | None = None
         self.inputs = _tensors(description["inputs"])
         self.outputs = _tensors(description["outputs"])
         self.symbols: list[str] = description["symbols"]
@@ -210,7 +216,42 @@ class Session:
 
     def clone(self) -> Session:
         """Make a session with memory of its own that shares code and weights; it costs microseconds."""
-        return Session(self.library, self.weights)
+        session = Session(self.library, self.weights)
+        session.exact = self.exact
+        return session
+
+    def compare_precision(self, *feeds: Mapping[str, Any]) -> list[Comparison]:
+        """Measure what the rounding of `precision` costs, against the same model compiled without it.
+
+        Parameters
+        ----------
+        *feeds : dict of str to array_like
+            Inputs as for `run`; without any, random ones of several sizes.
+
+        Returns
+        -------
+        list of Comparison
+            The largest absolute and relative differences of every output for each of the inputs; empty for
+            float32.
+        """
+        from pysofie.sequences import tensors
+        from pysofie.verify import compare, random_feeds
+
+        if self.exact is None:
+            return []
+        exact = self.exact()
+        cases = [({}, given) for given in feeds] if feeds else random_feeds(self)
+        results = []
+        for size, given in cases:
+            expected = tensors(exact.run(given))
+            for name, array in tensors(self.run(given)).items():
+                results.append(compare(name, size, array, expected[name]))
+        return results
+
+    @cached_property
+    def precision_error(self) -> list[Comparison]:
+        """What `compare_precision` measures on random inputs; the first use compiles the exact model."""
+        return self.compare_precision()
 
     @property
     def input_names(self) -> list[str]:

@@ -55,6 +55,7 @@ def verify(
     sizes: Sequence[int] = (1, 2, 7, 64),
     seed: int = 0,
     target: str = "cpu",
+    precision: str = "float32",
     dims: Dims | None = None,
     tolerance: float | None = None,
 ) -> list[Comparison]:
@@ -70,10 +71,13 @@ def verify(
         Of the random numbers: normal for floats, 0 or 1 for integers and bools.
     target : {"cpu", "sycl", "alpaka"}
         What code to generate.
+    precision : str
+        What may be rounded, see `pysofie.compile`.
     dims : dict, optional
         See `pysofie.load`.
     tolerance : float, optional
-        The largest relative difference that is accepted, by default `TOLERANCE`.
+        The largest relative difference that is accepted, by default `TOLERANCE`, or that of bfloat16 for a
+        precision that rounds.
 
     Returns
     -------
@@ -90,17 +94,14 @@ def verify(
 
     from pysofie.compile import compile
     from pysofie.importers import as_source
-    from pysofie.sequences import collect, tensors
+    from pysofie.sequences import tensors
 
     reference = _reference(source)
-    session = compile(as_source(source, dims=dims).load(), target=target)
-    rng = np.random.default_rng(seed)
+    session = compile(as_source(source, dims=dims).load(), target=target, precision=precision)
+    if precision != "float32" and tolerance is None:
+        tolerance = TOLERANCE["bfloat16"]
     results = []
-    for size in _sizes(session, sizes, dims or {}):
-        feeds = {
-            t.name: random_array(rng, t.dtype, [size.get(str(d), d) for d in t.shape]) for t in session.inputs
-        }
-        given = collect(list(feeds.values()), session.input_values) if session.input_values else feeds
+    for size, given in random_feeds(session, sizes, seed, dims):
         names = [output.name for output in reference.get_outputs()]
         with _explained():
             outputs = reference.run(None, given)
@@ -108,6 +109,40 @@ def verify(
         for name, array in tensors(session.run(given)).items():
             results.append(compare(name, size, array, np.asarray(expected[name]), tolerance))
     return results
+
+
+def random_feeds(
+    session: Session, sizes: Sequence[int] = (1, 2, 7, 64), seed: int = 0, dims: Dims | None = None
+) -> Iterator[tuple[dict[str, int], dict[str, Any]]]:
+    """Make random inputs of several sizes.
+
+    Parameters
+    ----------
+    session : Session
+        What they are for.
+    sizes, seed, dims
+        As for `verify`.
+
+    Yields
+    ------
+    size : dict of str to int
+        The values of the symbols.
+    feeds : dict
+        The inputs, as `Session.run` takes them.
+    """
+    import numpy as np
+
+    from pysofie.sequences import collect
+
+    rng = np.random.default_rng(seed)
+    for size in _sizes(session, sizes, dims or {}):
+        feeds = {
+            t.name: random_array(rng, t.dtype, [size.get(str(d), d) for d in t.shape]) for t in session.inputs
+        }
+        yield (
+            size,
+            collect(list(feeds.values()), session.input_values) if session.input_values else feeds,
+        )
 
 
 def compare(

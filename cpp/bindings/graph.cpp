@@ -20,6 +20,7 @@
 #include "sofie/operator.hxx"
 #include "sofie/passes.hxx"
 #include "sofie/plan.hxx"
+#include "sofie/precision.hxx"
 #include "sofie/render.hxx"
 
 namespace nb = nanobind;
@@ -117,9 +118,12 @@ nb::typed<nb::list, Named> nodes(const Graph& graph) {
   return result;
 }
 
-Program compile(const Graph& graph, const std::vector<std::string>& disabledPasses) {
+Program compile(const Graph& graph, const std::vector<std::string>& disabledPasses,
+                const std::string& precision) {
+  const sofie::Precision least = sofie::precisionNamed(precision);
   Program program = sofie::lower(graph);
   sofie::optimise(program, disabledPasses);
+  sofie::reducePrecision(program, least);
   return program;
 }
 
@@ -242,10 +246,9 @@ void register_graph(nb::module_& m) {
   nb::class_<Program>(m, "Program", "Level 2: the kernels of an analysed graph, optimised.")
       .def(
           "__init__",
-          [](Program* self, const Graph& graph, const std::vector<std::string>& disabled) {
-            new (self) Program(compile(graph, disabled));
-          },
-          "graph"_a, "disabled_passes"_a = std::vector<std::string>{})
+          [](Program* self, const Graph& graph, const std::vector<std::string>& disabled,
+             const std::string& precision) { new (self) Program(compile(graph, disabled, precision)); },
+          "graph"_a, "disabled_passes"_a = std::vector<std::string>{}, "precision"_a = "float32")
       .def("dump", dump, "stage"_a)
       .def(
           "memory", memory, "symbols"_a, "target"_a = "cpu",

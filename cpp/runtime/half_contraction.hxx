@@ -28,8 +28,11 @@ struct Float16Weights {
   SOFIE_INLINE static V element(Bits<V> words, int i) {
     using U = detail::Unsigned<V>;
     const U bits = bit_cast<U>(words) >> static_cast<unsigned>(16 * i);
-    // as exponent and fraction of a float these are 2^-112 of the value, denormals included
-    const V magnitude = bit_cast<V>((bits & 0x7fffu) << 13) * 0x1p112f;
+    // exponent and fraction of a float that is 2^-112 of the value; no arithmetic on it, as it may be
+    // denormal
+    const U tiny = (bits & 0x7fffu) << 13;
+    const V normal = bit_cast<V>(tiny + (112u << 23)), denormal = bit_cast<V>(tiny + (113u << 23)) - 0x1p-14f;
+    const V magnitude = tiny < (1u << 23) ? denormal : normal;
     return bit_cast<V>(bit_cast<U>(magnitude) | ((bits & 0x8000u) << 16));
   }
 };

@@ -102,11 +102,13 @@ def check(model: Path, dims: dict[str, Any]) -> None:
 @click.option("--inline", is_flag=True, help="Put the weights into the header.")
 @click.option("--profile", is_flag=True, help="Let the code time its kernels.")
 @click.option("--name", help="Name of the generated code; by default that of the file.")
+@options.precision
 @options.dims
 def emit(
     model: Path,
     output: Path,
     target: str,
+    precision: str,
     inline: bool,
     profile: bool,
     name: str | None,
@@ -125,6 +127,7 @@ def emit(
         target=target,
         weights="inline" if inline else "file",
         profile=profile,
+        precision=precision,
         name=name,
         dims=dims,
     )
@@ -193,22 +196,34 @@ def run(
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option(
-    "--tolerance", type=float, help="Largest relative difference; by default 1e-5, or 1e-12 for float64."
+    "--tolerance",
+    type=float,
+    help="Largest relative difference; by default 1e-5, 1e-12 for float64, 2e-2 with --precision.",
 )
 @options.target
+@options.precision
 @options.dims
 def verify(
-    model: Path, sizes: tuple[int, ...], seed: int, tolerance: float | None, target: str, dims: dict[str, Any]
+    model: Path,
+    sizes: tuple[int, ...],
+    seed: int,
+    tolerance: float | None,
+    target: str,
+    precision: str,
+    dims: dict[str, Any],
 ) -> None:
     """Compare a compiled model with onnxruntime on random inputs.
 
     \b
-    Example:
+    Examples:
       pysofie verify model.onnx --size 1 --size 1000
+      pysofie verify model.onnx --precision bfloat16
     """
     from pysofie.verify import table
 
-    results = pysofie.verify(model, sizes=sizes, seed=seed, target=target, tolerance=tolerance, dims=dims)
+    results = pysofie.verify(
+        model, sizes=sizes, seed=seed, target=target, precision=precision, tolerance=tolerance, dims=dims
+    )
     options.console.print(table(results))
     if not all(result.ok for result in results):
         raise Error("outputs differ by more than the tolerance")

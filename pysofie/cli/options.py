@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from pysofie.errors import ShapeError
+from pysofie.generate import PRECISIONS
 from pysofie.toolchains import TARGETS
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ console = Console()
 model = click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 target = click.option(
     "--target", type=click.Choice(TARGETS), default="cpu", show_default=True, help="Kind of code."
+)
+precision = click.option(
+    "--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True, help="What to round."
 )
 
 

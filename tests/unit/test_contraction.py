@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from native import SANITIZERS, WIDTHS, output
 
-SOURCES = {name: Path(__file__).with_name(f"{name}.cpp") for name in ("contraction", "byte_contraction")}
+NAMES = ("contraction", "byte_contraction", "half_contraction")
+SOURCES = {name: Path(__file__).with_name(f"{name}.cpp") for name in NAMES}
 FLAGS = {"native": ("-O1", *SANITIZERS), "sse": ("-O1",)}
 
 

@@ -153,6 +153,7 @@ struct Draw {
 /// Level 2: buffers and the kernels that fill them, in order.
 struct Program {
   std::string name;
+  std::string precision = "float32";  ///< what has been rounded, see precision.hxx
   std::vector<Buffer> buffers;
   std::vector<Kernel> kernels;
   std::vector<int> inputs;                    ///< buffers, in the model's order

@@ -47,6 +47,10 @@ class CpuRenderer {
     std::map<const Nest*, CpuProduct> products;
     forEachNest(program.kernels, [&](Nest& nest) {
       auto product = cpuProduct(program, nest);
+      if (!product && nest.kind == Nest::Kind::Contraction) {
+        widenWeights(program, nest);
+        product = cpuProduct(program, nest);
+      }
       if (!product) return;
       if (product->packed) packWeights(program, nest, *product);
       products.emplace(&nest, *product);

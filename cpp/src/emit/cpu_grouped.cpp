@@ -42,6 +42,21 @@ std::optional<CpuProduct> groupedProduct(const Nest& nest, const CpuProduct& pro
   return result;
 }
 
+void widenWeights(Program& program, Nest& nest) {
+  const Expr& left = nest.element->args[0];
+  const Expr& weights = loadOf(nest.element->args[1]);
+  if (left->op != Op::Load || nest.element->args[1]->op != Op::Cast || weights->op != Op::Load) return;
+  const Buffer& buffer = program.buffers[static_cast<std::size_t>(weights->view.buffer)];
+  if (nest.element.type() != DType::Float32 || !buffer.constant) return;
+  std::vector<double> numbers;
+  for (std::int64_t i = 0; i < buffer.constant->size(); ++i)
+    numbers.push_back(buffer.constant->at<double>(i));
+  Tensor wide{DType::Float32, weights->view};
+  wide.view.buffer = program.addBuffer({BufferKind::Constant, DType::Float32, buffer.shape, "",
+                                        Constant::of(DType::Float32, buffer.constant->shape, numbers)});
+  nest.element = left * load(wide, weights->args);
+}
+
 std::vector<std::byte> groupedWeights(const Nest& nest, CpuProduct& product, const Constant& weights) {
   const OperandReader reader(nest, product, weights);
   std::int64_t depth = 1, pieces = 1;

@@ -66,6 +66,8 @@ std::optional<CpuProduct> winogradProduct(const Program& program, const Nest& ne
 
 /// The same product with narrow weights, where the runtime has a kernel for the types of the operands.
 std::optional<CpuProduct> groupedProduct(const Nest& nest, const CpuProduct& product);
+/// Lets a product of float32 read weights that are stored narrow as floats.
+void widenWeights(Program& program, Nest& nest);
 /// The packed weights of such a product.
 std::vector<std::byte> groupedWeights(const Nest& nest, CpuProduct& product, const Constant& weights);
 

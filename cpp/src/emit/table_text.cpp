@@ -48,6 +48,7 @@ std::string descriptionJson(const Model& model) {
     if (model.program.isMeasured(model.buffer(output).shape))
       measured += (measured.empty() ? "" : ", ") + jsonString(model.buffer(output).name);
   return "{\"name\": " + jsonString(model.program.name) + ", \"target\": \"" + model.target +
+         "\", \"precision\": \"" + model.program.precision +
          "\", \"inputs\": " + jsonTensors(model.program, model.program.inputs) +
          ", \"outputs\": " + jsonTensors(model.program, model.program.outputs) + ", \"symbols\": [" +
          symbols + "], \"measured\": [" + measured + "]" +

@@ -102,7 +102,7 @@ std::optional<int> singleVariable(const Expr& expr) {
 }
 
 bool hasWeights(const Program& program, const Nest& nest) {
-  const Expr& right = nest.element->args[1];
+  const Expr& right = loadOf(nest.element->args[1]);
   return right->op == Op::Load &&
          program.buffers[static_cast<std::size_t>(right->view.buffer)].kind == BufferKind::Constant;
 }
