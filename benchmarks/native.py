@@ -63,8 +63,9 @@ class Calls:
         return result
 
     def plain(self, seconds: float) -> float:
-        """Nanoseconds per call without a clock between the calls, the least of a hundred tries."""
-        tries, one = 100, float(np.median(self.durations(20)))
+        """Nanoseconds per call without a clock between the calls, the least of a hundred tries at most."""
+        one = float(np.median(self.durations(3)))
+        tries = int(np.clip(seconds * 1e9 / one, 3, 100))
         nanoseconds: float = library().plain_nanoseconds(
             ctypes.c_void_p(self.function),
             ctypes.c_void_p(self.state),
