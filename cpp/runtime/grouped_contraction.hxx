@@ -25,6 +25,9 @@
 #include "arithmetic.hxx"
 #include "contraction.hxx"
 
+/// Before a loop whose body is long.
+#define SOFIE_NO_UNROLL _Pragma("GCC unroll 1")
+
 namespace sofie_runtime {
 
 /// N columns of weights in groups along k, packed by pack_groups.
@@ -117,16 +120,25 @@ struct GroupTile {
     return {right.data + rows * Granule, right.step};
   }
 
+  /// Hands all sums to the epilogue, in loops: that of quantised numbers is long.
   template <int Rank, class Epilogue>
   SOFIE_INLINE void finish(RowIndex<Rank> row, std::int64_t n, Epilogue& epilogue) {
+    V totals[R][C];
     SOFIE_UNROLL
+    for (int r = 0; r < R; ++r) {
+      SOFIE_UNROLL
+      for (int c = 0; c < C; ++c) totals[r][c] = total(r, c);
+    }
+    constexpr int whole = Last == width ? C : C - 1;
+    SOFIE_NO_UNROLL
     for (int r = 0; r < R; ++r) {
       RowIndex<Rank> here = row;
       if constexpr (Rank > 0) here.at[Rank - 1] += r;
-      SOFIE_UNROLL
-      for (int c = 0; c + 1 < C; ++c)
-        epilogue(total(r, c), here, n + c * width, std::integral_constant<int, width>{});
-      epilogue(total(r, C - 1), here, n + (C - 1) * width, std::integral_constant<int, Last>{});
+      SOFIE_NO_UNROLL
+      for (int c = 0; c < whole; ++c)
+        epilogue(totals[r][c], here, n + c * width, std::integral_constant<int, width>{});
+      if constexpr (whole < C)
+        epilogue(totals[r][C - 1], here, n + (C - 1) * width, std::integral_constant<int, Last>{});
     }
   }
 
