@@ -68,8 +68,8 @@ typedef struct pysofie_model {
   /// Writes the time that each kernel has taken so far and how often it ran.
   void (*profile)(const pysofie_session*, uint64_t* nanoseconds, uint64_t* calls);
 
-  /// Writes what each kernel takes for the sizes of the last run: operations (a multiply-add counts two; those
-  /// of routines are not known, and 0), and bytes of the distinct elements that are read and written.
+  /// Writes what each kernel takes for the sizes of the last run: operations (a multiply-add counts two;
+  /// those of routines are not known, and 0), and bytes of the distinct elements that are read and written.
   void (*costs)(const pysofie_session*, uint64_t* operations, uint64_t* bytes);
 } pysofie_model;
 

@@ -3,8 +3,9 @@
 ///
 /// The functions in common use (exp, expm1, log, log1p, tanh, sigmoid, erf in float, sin, cos, tan, rounding)
 /// are free of branches that differ between lanes, within 4 ulp (tanh and erf in float within 6), and right
-/// for NaN, infinities and denormals. The others call the standard library lane by lane. Polynomials are minimax fits (Remez) of the
-/// relative error over the reduced range, the logarithm in double excepted, which is that of fdlibm.
+/// for NaN, infinities and denormals. The others call the standard library lane by lane. Polynomials are
+/// minimax fits (Remez) of the relative error over the reduced range, the logarithm in double excepted, which
+/// is that of fdlibm.
 ///
 /// Compile with -fno-math-errno and without -ffast-math: the roundings written here are meant.
 #ifndef SOFIE_RUNTIME_MATH_HXX
