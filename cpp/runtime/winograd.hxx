@@ -156,9 +156,9 @@ class Convolution {
         input_samples<T>(a_, Tile(first + (i < here ? i : here - 1), y_, x_), Channels, inputs_ + i * row,
                          Tiles * row);
       const T* data = weights_;
-      for (std::int64_t panel = 0; panel < panels.count; ++panel) {
-        const std::int64_t n = panels.first(panel) * panels.granule;
-        if (panel < panels.wide)
+      for (std::int64_t p = 0; p < panels.count; ++p) {
+        const std::int64_t n = panels.first(p) * panels.granule;
+        if (p < panels.wide)
           data = columns<panels.granules * panels.granule>(data, n, first, here, epilogue);
         else if constexpr (panels.granules > 1)
           data = columns<(panels.granules - 1) * panels.granule>(data, n, first, here, epilogue);

@@ -47,6 +47,7 @@ PASSES = (
     "sort_axes",
     "merge_axes",
     "sort_constants",
+    "split_batch",
     "block_rows",
 )
 

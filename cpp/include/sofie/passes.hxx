@@ -54,6 +54,9 @@ void mergeAxes(Program& program);
 /// Copies constants that a nest would read with large steps where it stores consecutive elements, so that the
 /// elements it reads are consecutive, too.
 void sortConstants(Program& program);
+/// Finds the symbol along which every kernel computes each item from that item alone, and how many items suit
+/// the cache; then a block of them runs through all kernels before the next.
+void splitBatch(Program& program);
 /// Runs kernels that follow each other, such as those of a softmax, of attention or of a perceptron over many
 /// objects, on blocks of rows so small that what one kernel leaves for the next stays in the first-level
 /// cache (loop fusion with array contraction: Sarkar & Gao, Supercomputing 1991).

@@ -150,6 +150,15 @@ struct Draw {
   std::string name;  ///< of the symbol
 };
 
+/// Items of a batch that go through all kernels together, so that what lies between the kernels stays in the
+/// cache however long the batch is, and the arena need not hold more than these items.
+struct Batch {
+  std::string symbol;  ///< how many items there are: the leading size of all inputs and outputs that have it
+  std::int64_t block;  ///< how many at once
+};
+/// Elements of one item of a buffer; nullopt when it does not consist of the batch's items.
+std::optional<Dim> itemSize(const Buffer& buffer, const std::string& symbol);
+
 /// Level 2: buffers and the kernels that fill them, in order.
 struct Program {
   std::string name;
@@ -165,6 +174,7 @@ struct Program {
   std::vector<Draw> draws;
   std::vector<Requirement> requirements;
   std::vector<std::string> disabledPasses;  ///< which must leave it alone: for debugging
+  std::optional<Batch> batch;               ///< set by a layout: kernels see one block at a time
 
   int addBuffer(Buffer buffer);
   Tensor tensor(int buffer) const;

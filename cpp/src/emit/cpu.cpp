@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <sstream>
 
 #include "emit/cpu_kernel.hxx"
 #include "emit/names.hxx"
@@ -173,6 +174,13 @@ class CpuRenderer {
     return text + "\n    }";
   }
 
+  /// How far the block's first item lies behind the start of an input or output.
+  std::string firstItem(const Buffer& buffer) const {
+    const auto size = program_.batch ? itemSize(buffer, program_.batch->symbol) : std::nullopt;
+    if (!size) return "";
+    return size->is(1) ? " + first" : " + first * " + parenthesised(dimText(model_, *size));
+  }
+
   /// Where a buffer lies, as a typed pointer.
   std::string place(int id) const {
     const auto position = static_cast<std::size_t>(id);
@@ -183,9 +191,11 @@ class CpuRenderer {
     };
     switch (buffer.kind) {
       case BufferKind::Input:
-        return "static_cast<const " + type + "*>(inputs[" + ioIndex(program_.inputs, id) + "])";
+        return "static_cast<const " + type + "*>(inputs[" + ioIndex(program_.inputs, id) + "])" +
+               firstItem(buffer);
       case BufferKind::Output:
-        return "static_cast<" + type + "*>(outputs[" + ioIndex(program_.outputs, id) + "])";
+        return "static_cast<" + type + "*>(outputs[" + ioIndex(program_.outputs, id) + "])" +
+               firstItem(buffer);
       case BufferKind::Constant:
         if (model_.isInline()) return "w" + std::to_string(id);
         return "reinterpret_cast<const " + type + "*>(weights + " +
@@ -254,8 +264,24 @@ class CpuRenderer {
     if (model_.isMeasured || std::any_of(calls_.begin(), calls_.end(), readsDims))
       text += "    [[maybe_unused]] const Dims& dims = dims_;\n";
     text += drawText(model_, "    ") + "    std::int32_t fault = 0;\n";
-    for (std::size_t k = 0; k < calls_.size(); ++k) text += callText(k);
-    return text + "    return fault;\n  }\n\n";
+    std::string kernels;
+    for (std::size_t k = 0; k < calls_.size(); ++k) kernels += callText(k);
+    return text + (program_.batch ? blockByBlock(kernels) : kernels) + "    return fault;\n  }\n\n";
+  }
+
+  /// The kernels for one block of the batch after the other: each sees a batch of that many items.
+  std::string blockByBlock(const std::string& kernels) const {
+    const std::string count = memberText(model_, program_.batch->symbol),
+                      block = std::to_string(program_.batch->block);
+    Block text(2);
+    text.line("const std::int64_t items = " + count + ";");
+    text.open("for (std::int64_t first = 0; first < items; first += " + block + ")");
+    text.line(count + " = items - first < " + block + " ? items - first : " + block + ";");
+    std::istringstream lines(kernels);
+    for (std::string line; std::getline(lines, line);) text.statements("  " + line + "\n");
+    text.close();
+    text.line(count + " = items;");
+    return text.text();
   }
 
   std::string callText(std::size_t k) const {
@@ -266,8 +292,8 @@ class CpuRenderer {
            "] += static_cast<std::uint64_t>(\n          "
            "std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - "
            "start).count());\n"
-           "      ++calls[" +
-           id + "];\n    }\n";
+           "      calls[" +
+           id + "] += " + (program_.batch ? "first == 0" : "1") + ";\n    }\n";
   }
 };
 

@@ -43,6 +43,8 @@ Model describeModel(const Program& program, const std::string& target, const Ren
 
 /// The C++ text of a symbol inside of generated code, where `dims` is the model's Dims.
 std::string symbolText(const Model& model, const std::string& symbol);
+/// A symbol as a member of an engine's `dims_`, which may be set.
+std::string memberText(const Model& model, const std::string& symbol);
 /// The C++ text of a dim inside of generated code, where `dims` is the model's Dims.
 std::string dimText(const Model& model, const Dim& dim);
 

@@ -106,13 +106,12 @@ std::string dimText(const Model& model, const Dim& dim) {
   return dim.text([&](const std::string& symbol) { return symbolText(model, symbol); });
 }
 
-namespace {
-
-/// A symbol as a member of an engine's dims, which may be set.
 std::string memberText(const Model& model, const std::string& symbol) {
   const std::string text = symbolText(model, symbol);
   return "dims_" + text.substr(text.find('.'));
 }
+
+namespace {
 
 /// The requirements that can be checked as soon as `wanted` is measured.
 std::vector<Requirement> decidedBy(const Program& program, const Measure& wanted) {

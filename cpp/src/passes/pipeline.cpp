@@ -22,11 +22,10 @@ const std::vector<Pass>& passes() {
 }
 
 const std::vector<Layout>& layouts() {
-  static const std::vector<Layout> all{{"channels_last", channelsLast, true},
-                                       {"sort_axes", sortAxes, false},
-                                       {"merge_axes", mergeAxes, false},
-                                       {"sort_constants", sortConstants, false},
-                                       {"block_rows", blockRows, true}};
+  static const std::vector<Layout> all{
+      {"channels_last", channelsLast, true}, {"sort_axes", sortAxes, false},
+      {"merge_axes", mergeAxes, false},      {"sort_constants", sortConstants, false},
+      {"split_batch", splitBatch, true},     {"block_rows", blockRows, true}};
   return all;
 }
 

@@ -94,6 +94,15 @@ int inPlaceSource(const Program& program, const Nest& nest, const std::vector<Li
   return -1;
 }
 
+/// What memory must be there for: of a batch one block.
+Dim mostElements(const Program& program, const Buffer& buffer) {
+  const Dim elements = product(program.most(buffer.shape));
+  if (!program.batch) return elements;
+  return elements.atMost([&](const std::string& name) {
+    return name == program.batch->symbol ? std::optional<Dim>(program.batch->block) : std::nullopt;
+  });
+}
+
 /// Puts the slots into the order in which they begin to be alive, which their placement relies on.
 void sortSlots(Plan& plan) {
   std::vector<int> order(plan.slots.size()), position(plan.slots.size());
@@ -154,7 +163,7 @@ Plan planMemory(const Program& program) {
       }
       plan.slotOf[id] = static_cast<int>(plan.slots.size());
       const auto elementBytes = static_cast<std::int64_t>(sizeOf(buffer.type));
-      plan.slots.push_back({product(program.most(buffer.shape)) * elementBytes,
+      plan.slots.push_back({mostElements(program, buffer) * elementBytes,
                             lives[id].first,
                             lives[id].last,
                             {view.buffer},
