@@ -106,3 +106,11 @@ def test_other_rows_are_not_there_yet(tmp_path):
     proto = support.model(nodes, [square], [support.floats("y", 512, 512)], {"w": nets.constant(512, 512)})
     assert _blocks(proto, tmp_path) == 0
     _agrees(proto, x=_random(512, 512) / 100)
+
+
+@pytest.mark.parametrize(("most", "blocks"), [(1, 0), (8, 0), (1000, 1)])
+def test_rows_that_never_fill_a_block_stay_whole(tmp_path, most, blocks):
+    weights = {"w": nets.constant(32, 256, seed=1), "v": nets.constant(256, 256, seed=2)}
+    nodes = [node("MatMul", ["x", "w"], ["h"]), node("Relu", ["h"], ["r"]), node("MatMul", ["r", "v"], ["y"])]
+    proto = support.model(nodes, [support.floats("x", "n", 32)], [support.floats("y", "n", 256)], weights)
+    assert _blocks(pysofie.load(proto, dims={"n": (0, most)}), tmp_path) == blocks

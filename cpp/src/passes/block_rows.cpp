@@ -257,7 +257,11 @@ class Blocking {
   }
 
   /// True when the intermediates are so large that blocks of them pay.
-  bool pays() const { return bytes(1, true) >= blockBytes && typical(rows()) > block_; }
+  bool pays() const {
+    for (std::size_t loop = 0; loop < chain_.loops(); ++loop)
+      if (const auto most = trips(loop).upperBound(); most && *most <= 1) return false;
+    return bytes(1, true) >= blockBytes && typical(rows()) > block_;
+  }
 
   Kernel kernel() {
     for (const int buffer : private_) contract(buffer);
