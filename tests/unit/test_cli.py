@@ -7,6 +7,7 @@ import onnx
 import pytest
 import support
 from click.testing import CliRunner
+from onnx import helper
 
 from pysofie.cli import main
 
@@ -36,7 +37,14 @@ def test_info(net):
     output = call("info", net, "--dim", "batch=1:64")
     for word in ("net", "batch", "float32", "Gemm", "operations", "arena", "alive together (x 1.0"):
         assert word in output
-    assert "for batch = 1;" in " ".join(call("info", net).split())
+
+
+def test_info_says_for_which_sizes_the_arena_is(tmp_path):
+    shape = ("n", "m")
+    softmax = helper.make_node("Softmax", ["x"], ["y"])
+    path = tmp_path / "softmax.onnx"
+    onnx.save(support.model([softmax], [support.floats("x", *shape)], [support.floats("y", *shape)]), path)
+    assert "for n = 1, m = 1;" in " ".join(call("info", path).split())
 
 
 def test_check(net):

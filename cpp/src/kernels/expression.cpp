@@ -138,6 +138,8 @@ Expr cast(DType type, const Expr& value) {
 }
 
 Expr bitCast(DType type, const Expr& value) {
+  // The bits of a bool are those of 0 and 1.
+  if (type == DType::Bool || value.type() == DType::Bool) return cast(type, value);
   if (value.type() == type) return value;
   ExprNode node = leaf(Op::BitCast, type);
   node.args = {value};
