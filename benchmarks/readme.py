@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,7 @@ def page(results: Sequence[Result], heading: dict[str, Any]) -> str:
     lines = [
         "# Benchmarks",
         "",
-        "Written by `python -m benchmarks --readme`. Median microseconds per call, from Python with bound "
+        f"Written by `{_command()}`. Median microseconds per call, from Python with bound "
         "buffers; emx-onnx-cgen in a C++ loop. " + _machine(heading),
         "",
         f"| model | {' | '.join(NAMES[engine] for engine in engines)} | faster |",
@@ -71,6 +73,11 @@ def _row(kind: str, results: Sequence[Result]) -> str:
     ratios = [result.faster for result in results if result.faster is not None]
     cells = [kind, str(len(ratios)), *map(times, (geometric_mean(ratios), min(ratios), max(ratios)))]
     return f"| {' | '.join(cells)} |"
+
+
+def _command() -> str:
+    """What wrote the page."""
+    return shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
 
 
 def _machine(heading: dict[str, Any]) -> str:
