@@ -4,9 +4,9 @@
 #include "byte_contraction.hxx"
 
 #include <cstdio>
-#include <memory>
-#include <new>
 #include <random>
+
+#include "exact_block.hxx"
 
 namespace rt = sofie_runtime;
 using std::int64_t;
@@ -17,19 +17,8 @@ int failures = 0;
 std::mt19937 generator(1);
 
 template <class T>
-struct Block {
-  struct Free {
-    void operator()(T* p) const { ::operator delete[](p, std::align_val_t{64}); }
-  };
-  std::unique_ptr<T[], Free> data;
-
-  explicit Block(int64_t size)
-      : data(static_cast<T*>(
-            ::operator new[](static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{64}))) {
-    for (int64_t i = 0; i < size; ++i) data[i] = static_cast<T>(generator());
-  }
-  T* get() const { return data.get(); }
-  T& operator[](int64_t i) const { return data[i]; }
+struct Block : ExactBlock<T> {
+  explicit Block(int64_t count) : ExactBlock<T>(count, [](int64_t) { return static_cast<T>(generator()); }) {}
 };
 
 /// M rows of `Outer` times `Inner` bytes, N columns; M = 0 is the form for a single row.

@@ -6,12 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
-#include <memory>
-#include <new>
 #include <random>
 
 #include "columns.hxx"
 #include "dot.hxx"
+#include "exact_block.hxx"
 #include "scalar.hxx"
 
 namespace rt = sofie_runtime;
@@ -26,22 +25,9 @@ int failures = 0;
 std::mt19937 generator(1);
 
 template <class T>
-struct Block {
-  struct Free {
-    void operator()(T* p) const { ::operator delete[](p, std::align_val_t{64}); }
-  };
-  std::unique_ptr<T[], Free> data;
-  int64_t size;
-
+struct Block : ExactBlock<T> {
   explicit Block(int64_t count)
-      : data(static_cast<T*>(
-            ::operator new[](static_cast<std::size_t>(count) * sizeof(T), std::align_val_t{64}))),
-        size(count) {
-    std::uniform_real_distribution<T> uniform(-1, 1);
-    for (int64_t i = 0; i < size; ++i) data[i] = uniform(generator);
-  }
-  T* get() const { return data.get(); }
-  T& operator[](int64_t i) const { return data[i]; }
+      : ExactBlock<T>(count, [](int64_t) { return std::uniform_real_distribution<T>(-1, 1)(generator); }) {}
 };
 
 template <class T>

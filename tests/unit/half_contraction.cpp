@@ -6,10 +6,9 @@
 
 #include <cmath>
 #include <cstdio>
-#include <memory>
-#include <new>
 #include <random>
 
+#include "exact_block.hxx"
 #include "storage_vector.hxx"
 
 namespace rt = sofie_runtime;
@@ -21,24 +20,14 @@ int failures = 0;
 std::mt19937 generator(1);
 
 template <class T>
-struct Block {
-  struct Free {
-    void operator()(T* p) const { ::operator delete[](p, std::align_val_t{64}); }
-  };
-  std::unique_ptr<T[], Free> data;
-
-  explicit Block(int64_t size)
-      : data(static_cast<T*>(
-            ::operator new[](static_cast<std::size_t>(size) * sizeof(T), std::align_val_t{64}))) {
-    // a few are far smaller than the others: denormal as float16
-    std::uniform_real_distribution<float> uniform(-1, 1);
-    for (int64_t i = 0; i < size; ++i) {
-      const float x = uniform(generator) * (i % 5 == 0 ? 1e-6f : 1.0f);
-      data[i] = rt::cast<T>(std::is_same<T, std::int8_t>::value ? 127 * x : x);
-    }
-  }
-  T* get() const { return data.get(); }
-  T& operator[](int64_t i) const { return data[i]; }
+struct Block : ExactBlock<T> {
+  explicit Block(int64_t count)
+      : ExactBlock<T>(count, [](int64_t i) {
+          // a few are far smaller than the others: denormal as float16
+          const float x =
+              std::uniform_real_distribution<float>(-1, 1)(generator) * (i % 5 == 0 ? 1e-6f : 1.0f);
+          return rt::cast<T>(std::is_same<T, std::int8_t>::value ? 127 * x : x);
+        }) {}
 };
 
 template <class W>

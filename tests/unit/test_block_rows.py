@@ -60,6 +60,14 @@ def test_attention_runs_in_blocks_of_queries(tmp_path):
     assert _blocks(_attention("batch", "n"), tmp_path) == 1
 
 
+def test_attention_of_one_event_or_none(tmp_path):
+    model = pysofie.load(_attention("batch", "n"), dims={"batch": (0, 1)})
+    assert _blocks(model, tmp_path) == 1
+    for batch in (0, 1):
+        feeds = _attention_feeds(batch, 40)
+        assert pysofie.compile(model).run(feeds)["y"].shape == (batch, 40, 3, 5)
+
+
 @pytest.mark.parametrize("n", [1, 7, 8, 33, 200, 500])
 def test_attention_with_any_number_of_objects(n):
     _agrees(_attention("batch", "n"), **_attention_feeds(2, n))

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "passes/hazards.hxx"
 #include "passes/row_layout.hxx"
 #include "sofie/error.hxx"
 #include "sofie/passes.hxx"
@@ -258,15 +259,19 @@ class Blocking {
 
   /// True when the intermediates are so large that blocks of them pay.
   bool pays() const {
-    for (std::size_t loop = 0; loop < chain_.loops(); ++loop)
-      if (const auto most = trips(loop).upperBound(); most && *most <= 1) return false;
+    const auto most = trips(chain_.loops() - 1).upperBound();
+    if (most && *most <= 1) return false;
     return bytes(1, true) >= blockBytes && typical(rows()) > block_;
   }
 
   Kernel kernel() {
     for (const int buffer : private_) contract(buffer);
+    std::vector<std::string> names;
     std::vector<Dim> counters;
-    for (std::size_t loop = 0; loop < chain_.loops(); ++loop) counters.push_back(counter(loop));
+    for (std::size_t loop = 0; loop < chain_.loops(); ++loop) {
+      names.push_back(counterName(loop));
+      counters.push_back(program_.local(names.back(), lastTrip(loop)));
+    }
     std::string origin;
     std::vector<Kernel> body;
     for (const Member& member : chain_.members()) {
@@ -274,7 +279,7 @@ class Blocking {
       body.push_back({rewritten(member, counters), member.origin});
     }
     for (std::size_t loop = chain_.loops(); loop-- > 0;)
-      body = {{Loop{*counters[loop].symbolName(), trips(loop), std::nullopt, std::move(body)}, origin}};
+      body = {{Loop{names[loop], trips(loop), std::nullopt, std::move(body)}, origin}};
     return std::move(body.front());
   }
 
@@ -302,17 +307,9 @@ class Blocking {
     int reads = 0, writes = 0;
     for (const Member& member : chain_.members()) {
       writes += member.nest.target.buffer == buffer;
-      reads += readsOf(member.nest, buffer);
+      reads += readBuffers(member.nest).count(buffer) ? 1 : 0;
     }
     return reads > 0 && reads == uses.reads[id] && writes == uses.writes[id];
-  }
-
-  static int readsOf(const Nest& nest, int buffer) {
-    const Kernel kernel{nest, ""};
-    bool reads = false;
-    forEachView(kernel,
-                [&](const View& view, bool write) { reads = reads || (!write && view.buffer == buffer); });
-    return reads ? 1 : 0;
   }
 
   std::optional<Dim> contractedElements(int buffer, const Dim& block) const {
@@ -357,14 +354,15 @@ class Blocking {
     contracted_.emplace(id, Contracted{fresh, *chain_.layoutOf(id, block_)});
   }
 
-  /// The number of the iteration of a loop: a symbol that chains of equal loops share.
-  Dim counter(std::size_t loop) {
-    const Dim most = max(trips(loop) - 1, 0);
+  Dim lastTrip(std::size_t loop) const { return max(trips(loop) - 1, 0); }
+
+  /// The symbol of the number of a loop's iteration, which chains of equal loops share.
+  std::string counterName(std::size_t loop) const {
     for (int number = 0;; ++number) {
       const std::string name = "block" + std::to_string(loop) + "_" + std::to_string(number);
       if (std::count(program_.symbols.begin(), program_.symbols.end(), name)) continue;
       const LocalSymbol* taken = program_.findLocal(name);
-      if (!taken || taken->most == program_.most(most)) return program_.local(name, most);
+      if (!taken || taken->most == program_.most(lastTrip(loop))) return name;
     }
   }
 
