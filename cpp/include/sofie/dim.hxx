@@ -40,6 +40,8 @@ class Dim {
   /// Least and greatest value over all values of the symbols; nullopt where unbounded or unknown.
   std::optional<std::int64_t> lowerBound() const;
   std::optional<std::int64_t> upperBound() const;
+  /// True when it is known to be 0 or more for all values of the symbols.
+  bool isNonNegative() const;
 
   /// A dim that this one never exceeds while every symbol that `greatest` knows lies between 0 and what it
   /// gives.

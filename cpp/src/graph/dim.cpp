@@ -242,6 +242,11 @@ std::optional<std::int64_t> Dim::bound(bool upper) const {
 std::optional<std::int64_t> Dim::lowerBound() const { return bound(false); }
 std::optional<std::int64_t> Dim::upperBound() const { return bound(true); }
 
+bool Dim::isNonNegative() const {
+  const auto low = lowerBound();
+  return low && *low >= 0;
+}
+
 Dim Dim::limit(const AtomPtr& atom, const Greatest& greatest, bool upper) {
   const auto of = [&](const Dim& dim) { return dim.limit(greatest, upper); };
   switch (atom->kind) {

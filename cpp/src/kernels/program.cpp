@@ -86,10 +86,6 @@ const Dim& extentOf(const Nest& nest, int variable) {
 }
 
 bool staysInside(const Nest& nest, const View& view, const std::vector<Expr>& indices) {
-  const auto isNonNegative = [](const Dim& dim) {
-    const auto low = dim.lowerBound();
-    return low && *low >= 0;
-  };
   for (std::size_t axis = 0; axis < indices.size(); ++axis) {
     if (view.strides[axis].is(0) || indices[axis]->op == Op::CheckedIndex) continue;
     const auto form = affine(indices[axis], nest.variables());
@@ -97,11 +93,11 @@ bool staysInside(const Nest& nest, const View& view, const std::vector<Expr>& in
     Dim least = form->offset, greatest = form->offset;
     for (std::size_t v = 0; v < nest.variables(); ++v) {
       const auto stride = form->strides[v].value();
-      if (!stride && !isNonNegative(form->strides[v])) return false;
+      if (!stride && !form->strides[v].isNonNegative()) return false;
       const Dim reach = form->strides[v] * (extentOf(nest, static_cast<int>(v)) - 1);
       (stride && *stride < 0 ? least : greatest) = (stride && *stride < 0 ? least : greatest) + reach;
     }
-    if (!isNonNegative(least) || !isNonNegative(view.shape[axis] - 1 - greatest)) return false;
+    if (!least.isNonNegative() || !(view.shape[axis] - 1 - greatest).isNonNegative()) return false;
   }
   return true;
 }

@@ -21,18 +21,13 @@ struct Position {
   }
 };
 
-bool isNonNegative(const Dim& dim) {
-  const auto low = dim.lowerBound();
-  return low && *low >= 0;
-}
-
 /// The axis of `to` that a move by `stride` belongs to: the one with the greatest stride that divides it.
 std::optional<std::size_t> carrier(const Dim& stride, const std::vector<AddressAxis>& to) {
   std::optional<std::size_t> best;
   for (std::size_t j = 0; j < to.size(); ++j) {
     if (to[j].extent.is(1) || to[j].stride.is(0)) continue;
     const auto factor = Dim::exactDivide(stride, to[j].stride);
-    if (!factor || !isNonNegative(*factor)) continue;
+    if (!factor || !factor->isNonNegative()) continue;
     if (!best || Dim::exactDivide(to[j].stride, to[*best].stride)) best = j;
   }
   return best;
@@ -77,7 +72,7 @@ std::optional<std::vector<Expr>> mapPoints(const std::vector<AddressAxis>& from,
   if (!addOffset(offset, to, positions)) return std::nullopt;
   std::vector<Expr> result;
   for (std::size_t j = 0; j < to.size(); ++j) {
-    if (!isNonNegative(to[j].extent - 1 - positions[j].greatest)) return std::nullopt;
+    if (!(to[j].extent - 1 - positions[j].greatest).isNonNegative()) return std::nullopt;
     result.push_back(positions[j].expression);
   }
   return result;

@@ -6,11 +6,6 @@
 namespace sofie {
 namespace {
 
-bool isNonNegative(const Dim& dim) {
-  const auto low = dim.lowerBound();
-  return low && *low >= 0;
-}
-
 Dim span(const SharedLoop& loop) { return loop.stride * loop.extent; }
 
 }  // namespace
@@ -50,13 +45,13 @@ bool RowLayout::keepsRows(const Affine& form, const std::vector<int>& shared,
                           const std::vector<Dim>& extents) const {
   for (std::size_t i = 0; i < loops_.size(); ++i)
     if (form.strides[static_cast<std::size_t>(shared[number_[i]])] != loops_[i].stride) return false;
-  if (!isNonNegative(form.offset)) return false;
+  if (!form.offset.isNonNegative()) return false;
   std::vector<Dim> reach(loops_.size() + 1, 0);
   reach[form.offset.is(0) ? loops_.size() : region(form.offset)] = form.offset;
   for (std::size_t v = 0; v < form.strides.size(); ++v) {
     const Dim& stride = form.strides[v];
     if (stride.is(0) || std::count(shared.begin(), shared.end(), static_cast<int>(v))) continue;
-    if (!isNonNegative(stride)) return false;
+    if (!stride.isNonNegative()) return false;
     const std::size_t at = region(stride);
     reach[at] = reach[at] + stride * (extents[v] - 1);
   }
@@ -64,7 +59,7 @@ bool RowLayout::keepsRows(const Affine& form, const std::vector<int>& shared,
     // What moves below loop i stays below its stride: the span of the loops further below and their regions.
     const bool innermost = i + 1 == loops_.size();
     const Dim taken = innermost ? reach[i + 1] + 1 : reach[i + 1] + span(loops_[i + 1]);
-    if (!isNonNegative(loops_[i].stride - taken)) return false;
+    if (!(loops_[i].stride - taken).isNonNegative()) return false;
   }
   return true;
 }

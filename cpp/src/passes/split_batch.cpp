@@ -19,11 +19,6 @@ bool contains(const Dim& dim, const std::string& symbol) {
   return std::find(names.begin(), names.end(), symbol) != names.end();
 }
 
-bool isNonNegative(const Dim& dim) {
-  const auto low = dim.lowerBound();
-  return low && *low >= 0;
-}
-
 /// How many times the symbol a size is; nullopt when it is no such multiple.
 std::optional<Dim> multiple(const Dim& size, const std::string& symbol) {
   const auto factor = Dim::exactDivide(size, Dim::symbol(symbol));
@@ -109,12 +104,12 @@ class ItemCheck {
         found = true;
         reach = perItem_ - 1;
       }
-      const bool isForward = isNonNegative(stride);
-      if (!isForward && !isNonNegative(Dim(0) - stride)) return false;
+      const bool isForward = stride.isNonNegative();
+      if (!isForward && !(Dim(0) - stride).isNonNegative()) return false;
       (isForward ? greatest : least) = (isForward ? greatest : least) + stride * reach;
     }
-    return found && isFree(least) && isFree(greatest) && isNonNegative(least) &&
-           isNonNegative(item - 1 - greatest);
+    return found && isFree(least) && isFree(greatest) && least.isNonNegative() &&
+           (item - 1 - greatest).isNonNegative();
   }
 };
 
