@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "higgs.hxx"
-#include "pysofie/rdf.hxx"
+#include "pysofie/sofie.hxx"
 
 void rdataframe() {
   const std::string file = std::string(gROOT->GetTutorialDir()) + "/machine_learning/data/Higgs_data.root";
@@ -57,8 +57,8 @@ void rdataframe() {
   auto score = pysofie::rdf::SofieFunctor<28, TMVA_SOFIE_higgs::Session>(0, "higgs.dat");
   for (const char* tree : {"sig_tree", "bkg_tree"}) {
     auto scored = ROOT::RDataFrame(tree, file).DefineSlot("score", score, columns);
-    auto mean = scored.Mean<float>("score");
-    auto selected = scored.Filter([](float s) { return s > 0.8f; }, {"score"}).Count();
+    auto mean = scored.Mean<double>("score");
+    auto selected = scored.Filter([](double s) { return s > 0.8; }, {"score"}).Count();
     std::printf("%s: mean score %.4f, %llu events above 0.8\n", tree, *mean, *selected);
   }
 }
