@@ -144,6 +144,15 @@ std::string outputCountText(const Model& model, std::size_t i) {
   return "static_cast<std::size_t>(" + dimText(model, product(model.program.most(buffer.shape))) + ")";
 }
 
+/// How many elements each input has, as the items of a braced list.
+std::string inputCountsText(const Model& model) {
+  std::string text;
+  for (const int input : model.program.inputs)
+    text += (text.empty() ? "static_cast<std::size_t>(" : ", static_cast<std::size_t>(") +
+            dimText(model, product(model.buffer(input).shape)) + ")";
+  return text;
+}
+
 /// Statements that leave of each result what the data decided to be there.
 std::string trimText(const Model& model) {
   std::string text;
@@ -307,7 +316,14 @@ struct BasicSession {
         "  const Dims& dims() const { return engine_.dims(); }\n";
   else
     text += "  const Dims& dims() const { return dims_; }\n";
-  text += R"(  Engine& engine() { return engine_; }
+  text += R"(
+  /// How many elements infer reads of each input@prepareNote@.
+  std::vector<std::size_t> input_sizes() const {
+    [[maybe_unused]] const Dims& dims = dims_;
+    return {@inputCounts@};
+  }
+
+  Engine& engine() { return engine_; }
   const Engine& engine() const { return engine_; }
 
  private:
@@ -342,6 +358,7 @@ struct BasicSession {
                            {"@prepareNote@", model.isDynamic() ? ", for the sizes of the last prepare" : ""},
                            {"@inputsAndOutputs@", Signature::join(signature.inputs, signature.outputs)},
                            {"@inputArray@", inputs},
+                           {"@inputCounts@", inputCountsText(model)},
                            {"@outputArray@", outputArray},
                            {"@result@", signature.result},
                            {"@sizesAndInputs@", Signature::join(signature.sizes, signature.inputs)},

@@ -1,5 +1,6 @@
 /// \file sofie.hxx
-/// A generated Session as a column of RDataFrame, under the names that macros written for TMVA SOFIE use.
+/// A generated Session as a column of RDataFrame, as TMVA SOFIE's helpers make one. TMVA/SOFIEHelpers.hxx has
+/// it under SOFIE's own name.
 #ifndef PYSOFIE_SOFIE_HXX
 #define PYSOFIE_SOFIE_HXX
 
@@ -29,6 +30,16 @@ auto inferOne(Session& session, const Input* values, long) -> decltype(session.i
 }
 template <class Session, class Input>
 void inferOne(Session&, const Input*, ...) {}
+
+/// Lays out memory for one event.
+template <class Session>
+auto prepareOne(Session& session, int) -> decltype(session.prepare()) {
+  return session.prepare();
+}
+template <class Session>
+void prepareOne(Session& session, long) {
+  session.prepare(1);
+}
 
 /// The element type of one output tensor; void for several, which are vectors or tuples of them.
 template <class Outputs>
@@ -60,6 +71,12 @@ class ColumnFunctor<Session, Input, std::index_sequence<I...>> {
 
   struct Slot {
     explicit Slot(std::unique_ptr<Session> made) : session(std::move(made)) {
+      detail::prepareOne(*session, 0);
+      const std::size_t needed = session->input_sizes().front();
+      if (needed != sizeof...(I))
+        throw std::invalid_argument("pysofie: the model reads " + std::to_string(needed) +
+                                    " values per event, and is given " + std::to_string(sizeof...(I)) +
+                                    " columns");
       const Input nothing[sizeof...(I)] = {};
       const Outputs outputs = detail::inferOne(*session, nothing, 0);
       if (outputs.size() != 1)
@@ -73,6 +90,7 @@ class ColumnFunctor<Session, Input, std::index_sequence<I...>> {
  public:
   /// \param weights path of the weights file; empty for the Session's own default
   /// \throws std::runtime_error if the weights do not fit, or the model gives several values
+  /// \throws std::invalid_argument if the model reads another number of values
   explicit ColumnFunctor(const std::string& weights)
       : pool_(std::make_shared<Pool<Slot>>([weights] {
           return std::make_unique<Slot>(weights.empty() ? std::make_unique<Session>()
