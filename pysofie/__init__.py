@@ -18,6 +18,7 @@ from pysofie.emit import emit
 from pysofie.errors import CompileError, Error, InvalidModelError, ShapeError, UnsupportedError
 from pysofie.functor import functor
 from pysofie.importers import load
+from pysofie.score import score
 from pysofie.session import Session
 from pysofie.verify import verify
 
@@ -43,6 +44,7 @@ __all__ = [
     "functor",
     "load",
     "operators",
+    "score",
     "verify",
 ]
 

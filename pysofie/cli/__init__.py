@@ -1,4 +1,4 @@
-"""The command line: ``pysofie info | check | emit | run | verify | bench | plot | demo | config``."""
+"""The command line: ``pysofie info | check | emit | run | verify | bench | plot | score | demo | config``."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ def main() -> None:
     """
 
 
-from pysofie.cli import commands, demo, measuring  # noqa: E402, F401 - registers the commands
+from pysofie.cli import commands, demo, measuring, score  # noqa: E402, F401 - registers the commands
