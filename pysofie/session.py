@@ -130,6 +130,44 @@ class Session:
             return collect(outputs, self.output_values)
         return {tensor.name: array for tensor, array in zip(self.outputs, outputs, strict=True)}
 
+    def run_each(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
+        """Compute the outputs of many events, one event after the other, in a loop inside C++.
+
+        The results are those of one `run` for each event, bit by bit. A batch of events need not give these,
+        as its sums may be taken in another order; it may be faster.
+
+        Parameters
+        ----------
+        feeds : dict of str to array_like
+            The inputs by name, with an axis of events in front of the model's own dims.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            The outputs by name, with the axis of events in front.
+
+        Raises
+        ------
+        ShapeError, IndexError
+            As a call; or the model takes or gives sequences, or the data decide the shape of an output.
+        """
+        if self.measured or self.input_values or self.output_values:
+            raise ShapeError(f"{self.name}: run_each needs tensors of known shapes")
+        arrays = self._ready(self._bind((), feeds))
+        counts = {array.shape[:1] for array in arrays}
+        if len(counts) != 1 or () in counts:
+            came = ", ".join(str(array.shape) for array in arrays)
+            raise ShapeError(f"{self.name}: the inputs need one axis of events in front, got {came}")
+        state, (count,) = self._state(), counts.pop()
+        shapes = tuple([array.shape[1:] for array in arrays])
+        if shapes != state.shapes:
+            state.prepare(shapes, self)
+        outputs = [np.empty((count, *shape), dtype) for shape, dtype in state.outputs]
+        state.runner.run_each([x.view(_code(x.dtype)) for x in arrays], outputs, count)
+        return {
+            tensor.name: array.view(tensor.dtype) for tensor, array in zip(self.outputs, outputs, strict=True)
+        }
+
     def bind(
         self, feeds: Mapping[str, Any], outputs: Mapping[str, Array] | None = None
     ) -> Callable[[], dict[str, Array]]:

@@ -128,6 +128,7 @@ class Buffers {
   ~Buffers() { release(); }
 
   void* const* pointers() const { return pointers_.data(); }
+  std::vector<void*> copy() const { return pointers_; }
 
   /// Throws unless the arrays have these sizes.
   void check(const std::vector<Tensor>& tensors, const std::vector<std::size_t>& bytes,
@@ -194,7 +195,27 @@ class alignas(64) Runner {
     const nb::gil_scoped_release release;
     const std::lock_guard lock(mutex_);
     check(in, out);
-    return run_once(in, out);
+    return run_once(in.pointers(), out.pointers());
+  }
+
+  /// Runs once for each item; the items of an array lie one after the other.
+  void run_each(nb::handle inputs, nb::handle outputs, std::size_t items) {
+    const Buffers in(inputs, false), out(outputs, true);
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    require_prepared();
+    const std::vector<std::size_t> in_bytes = input_bytes_, out_bytes = output_bytes_;
+    in.check(model_->inputs(), times(in_bytes, items), "input");
+    out.check(model_->outputs(), times(out_bytes, items), "output");
+    std::vector<void*> from = in.copy(), to = out.copy();
+    for (std::size_t i = 0; i < items; ++i) {
+      while (!run_once(from.data(), to.data())) {
+        prepare_locked(symbols_);
+        if (output_bytes_ != out_bytes) throw sofie::ShapeError("the data decide the shape of an output");
+      }
+      advance(from, in_bytes);
+      advance(to, out_bytes);
+    }
   }
 
   /// Throws unless a run can take these arrays.
@@ -207,7 +228,7 @@ class alignas(64) Runner {
   /// Runs with arrays that fit, and makes room where the data ask for it. The caller need not hold the GIL.
   void run_fitting(const Buffers& inputs, const Buffers& outputs) {
     const std::lock_guard lock(mutex_);
-    while (!run_once(inputs, outputs)) prepare_locked(symbols_);
+    while (!run_once(inputs.pointers(), outputs.pointers())) prepare_locked(symbols_);
   }
 
   nb::ndarray<nb::numpy, std::uint64_t, nb::ndim<1>> benchmark(nb::handle inputs, nb::handle outputs,
@@ -220,7 +241,8 @@ class alignas(64) Runner {
       check(in, out);
       for (std::size_t i = 0; i < repeat; ++i) {
         const auto start = std::chrono::steady_clock::now();
-        if (!run_once(in, out)) throw sofie::Error("there is not room enough yet: run the model before");
+        if (!run_once(in.pointers(), out.pointers()))
+          throw sofie::Error("there is not room enough yet: run the model before");
         const auto stop = std::chrono::steady_clock::now();
         durations[i] = static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::nanoseconds>(stop - start).count());
@@ -308,8 +330,18 @@ class alignas(64) Runner {
     outputs.check(model_->outputs(), output_bytes_, "output");
   }
 
-  bool run_once(const Buffers& inputs, const Buffers& outputs) {
-    const int fault = model_->table().run(session_, inputs.pointers(), outputs.pointers());
+  static std::vector<std::size_t> times(std::vector<std::size_t> bytes, std::size_t items) {
+    for (std::size_t& size : bytes) size *= items;
+    return bytes;
+  }
+
+  static void advance(std::vector<void*>& pointers, const std::vector<std::size_t>& bytes) {
+    for (std::size_t i = 0; i < pointers.size(); ++i)
+      pointers[i] = static_cast<unsigned char*>(pointers[i]) + bytes[i];
+  }
+
+  bool run_once(const void* const* inputs, void* const* outputs) {
+    const int fault = model_->table().run(session_, inputs, outputs);
     if (fault == 4) return false;
     if (fault == 1) throw std::out_of_range("an index computed by the model lies outside its tensor");
     if (fault == 3)
@@ -413,6 +445,10 @@ void register_library(nb::module_& m) {
            "room for: prepare makes it, for the same symbols, and perhaps larger outputs.",
            nb::sig("def run(self, inputs: collections.abc.Sequence[object], "
                    "outputs: collections.abc.Sequence[object]) -> bool"))
+      .def("run_each", &Runner::run_each, "inputs"_a, "outputs"_a, "items"_a,
+           "Runs once for each item, without holding the GIL; the items of an array lie one after the other.",
+           nb::sig("def run_each(self, inputs: collections.abc.Sequence[object], "
+                   "outputs: collections.abc.Sequence[object], items: int) -> None"))
       .def("benchmark", &Runner::benchmark, "inputs"_a, "outputs"_a, "repeat"_a,
            "The duration of each of `repeat` runs in nanoseconds.",
            nb::sig("def benchmark(self, inputs: collections.abc.Sequence[object], "

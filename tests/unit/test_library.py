@@ -48,6 +48,11 @@ def test_run(library):
     y = np.empty_like(X)
     runner.run([X, B], [y])
     np.testing.assert_array_equal(y, X + 2)
+    events, each = np.stack([X, 2 * X]), np.empty((2, *X.shape), "float32")
+    runner.run_each([events, np.stack([B, B])], [each], 2)
+    np.testing.assert_array_equal(each, events + 2)
+    with pytest.raises(pysofie.ShapeError, match="input 'x' needs"):
+        runner.run_each([events, np.stack([B, B])], [each], 3)
     assert runner.arena_bytes == 64
     assert runner.profile() == []
     assert runner.benchmark([X, B], [y], 3).shape == (3,)

@@ -49,6 +49,42 @@ def test_dynamic_batch(session, batch):
     np.testing.assert_allclose(session(x), support.mlp_reference(x), rtol=1e-5, atol=1e-6)
 
 
+def test_each_event_alone(session, two_by_two):
+    x = np.random.default_rng(0).standard_normal((50, 1, 3)).astype("float32")
+    scores = session.run_each({"x": x})["y"]
+    assert scores.shape == (50, 1, 2)
+    np.testing.assert_array_equal(scores, np.stack([session(event) for event in x]))
+    assert session.run_each({"x": x[:0]})["y"].shape == (0, 1, 2)
+    pairs = session.run_each({"x": x.reshape(25, 2, 3)})["y"]
+    np.testing.assert_array_equal(pairs, np.stack([session(event) for event in x.reshape(25, 2, 3)]))
+    a, b = np.arange(12, dtype="float32").reshape(3, 2, 2), np.ones((3, 2, 2), "float32")
+    both = two_by_two.run_each({"b": b, "a": a})
+    np.testing.assert_array_equal(both["sum"], a + b)
+    np.testing.assert_array_equal(both["Identity:0"], a - b)
+    with pytest.raises(pysofie.ShapeError, match="one axis of events in front"):
+        two_by_two.run_each({"a": a, "b": b[1:]})
+    with pytest.raises(pysofie.ShapeError, match="one axis of events in front"):
+        session.run_each({"x": np.float32(1)})
+    with pytest.raises(pysofie.ShapeError, match="dim 1 should be 3"):
+        session.run_each({"x": x[..., 1:]})
+
+
+def test_each_event_alone_where_the_data_decide():
+    """Lists of unbounded length lie between the inputs and an output of known shape, or are the output."""
+    nonzero = helper.make_node("NonZero", ["x"], ["found"])
+    total = helper.make_node("ReduceSum", ["found"], ["y"], keepdims=1)
+    y = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, (1, 1))
+    session = pysofie.compile(support.model([nonzero, total], [support.floats("x", "n")], [y]))
+    x = (np.random.default_rng(0).random((20, 30)) < np.linspace(0, 1, 20)[:, None]).astype("float32")
+    np.testing.assert_array_equal(
+        session.run_each({"x": x})["y"].ravel(), [np.flatnonzero(event).sum() for event in x]
+    )
+    found = helper.make_tensor_value_info("found", onnx.TensorProto.INT64, (1, "k"))
+    session = pysofie.compile(support.model([nonzero], [support.floats("x", "n")], [found]))
+    with pytest.raises(pysofie.ShapeError, match="known shapes"):
+        session.run_each({"x": x})
+
+
 def test_layouts(session):
     expected = session(X)
     strided = np.zeros((4, 6), "float32")[::2, ::2]
