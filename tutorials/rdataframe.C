@@ -4,7 +4,7 @@
 /// The code of the model is emitted once, and is all that is needed afterwards:
 ///
 ///     pysofie emit $(python -c 'import pysofie.demo; print(pysofie.demo.MODEL)') --dim batch=1 -o .
-///     export ROOT_INCLUDE_PATH=.:$(python -c 'from rdf_helpers.cling import *; print(include_directories()[0])')
+///     export ROOT_INCLUDE_PATH=.:$(pysofie config --include)
 ///     root -l -b -q 'tutorials/rdataframe.C+O'      # with the host compiler, or without "+O" in Cling
 #include <TROOT.h>
 

@@ -230,20 +230,34 @@ def verify(
 
 
 @main.command()
-@click.option("--cmake", "what", flag_value="lib/cmake/pysofie", help="The folder for pysofie_DIR.")
-@click.option("--include", "what", flag_value="include", help="The folder of the C++ headers.")
-def config(what: str | None) -> None:
-    """Print where the C++ side of this installation lies.
+@click.option("--cflags", is_flag=True, help="What compiles generated code and the headers for RDataFrame.")
+@click.option("--ldflags", is_flag=True, help="What links a program that emits code itself, by <sofie/...>.")
+@click.option("--cmake", is_flag=True, help="The folder for pysofie_DIR.")
+@click.option("--include", is_flag=True, help="The folder of the C++ headers.")
+def config(cflags: bool, ldflags: bool, cmake: bool, include: bool) -> None:
+    """Print what C++ projects need to know of this installation, in one line.
+
+    Generated code is linked to nothing: it needs --cflags alone.
 
     \b
-    Example:
+    Examples:
+      g++ -O3 -march=native $(pysofie config --cflags) analysis.cpp
       cmake -S . -B build -Dpysofie_DIR=$(pysofie config --cmake)
     """
     from pysofie import _core
+    from rdf_helpers.cling import include_directories
 
-    if what is None:
-        raise click.UsageError("give --cmake or --include")
-    click.echo(Path(_core.__file__).parent / what)
+    installed, headers = Path(_core.__file__).parent, include_directories()
+    core = f"-L{installed / 'lib'} -Wl,--whole-archive -lsofie -Wl,--no-whole-archive"
+    asked = {
+        "-std=c++17 " + " ".join(f"-I{folder}" for folder in headers): cflags,
+        core: ldflags,  # operators register themselves, so that nothing refers to their objects
+        str(installed / "lib" / "cmake" / "pysofie"): cmake,
+        str(headers[0]): include,
+    }
+    if not any(asked.values()):
+        raise click.UsageError("give --cflags, --ldflags, --cmake or --include")
+    click.echo(" ".join(text for text, wanted in asked.items() if wanted))
 
 
 def _print_signature(model: Model) -> None:

@@ -13,7 +13,6 @@ import pytest
 
 import pysofie
 from pysofie.demo import MODEL, area_under_curve, run
-from rdf_helpers import cling
 
 TUTORIALS = Path(__file__).parents[2] / "tutorials"
 pytestmark = pytest.mark.xdist_group("root")
@@ -51,7 +50,9 @@ def test_macro(root, tmp_path, how):
     pysofie.emit(MODEL, tmp_path, dims={"batch": 1})
     shutil.copy(TUTORIALS / "rdataframe.C", tmp_path)
     program = Path(sys.prefix) / "bin" / "root"
-    include = os.pathsep.join([str(tmp_path), *map(str, cling.include_directories())])
+    config = [sys.executable, "-m", "pysofie", "config", "--include"]
+    headers = subprocess.run(config, capture_output=True, text=True, check=True).stdout.strip()
+    include = os.pathsep.join([str(tmp_path), headers])
     done = subprocess.run(
         [program, "-l", "-b", "-q", f"rdataframe.C{how}"],
         cwd=tmp_path,
