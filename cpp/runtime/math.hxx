@@ -1,11 +1,11 @@
 /// @file
-/// Elementary functions of the CPU target, for float and double, for scalars and vectors alike.
+/// Elementary functions of the CPU target, for float and double, for scalars and vectors alike: exponentials,
+/// logarithms, rounding, remainders. The other families have headers of their own, which a model includes
+/// that needs them.
 ///
-/// The functions in common use (exp, expm1, log, log1p, tanh, sigmoid, erf in float, sin, cos, tan, rounding)
-/// are free of branches that differ between lanes, within 4 ulp (tanh and erf in float within 6), and right
-/// for NaN, infinities and denormals. The others call the standard library lane by lane. Polynomials are
-/// minimax fits (Remez) of the relative error over the reduced range, the logarithm in double excepted, which
-/// is that of fdlibm.
+/// All but the remainders are free of branches that differ between lanes, within 4 ulp (tanh and erf in float
+/// within 6), and right for NaN, infinities and denormals. Polynomials are minimax fits (Remez) of the
+/// relative error over the reduced range, the logarithm in double excepted, which is that of fdlibm.
 ///
 /// Compile with -fno-math-errno and without -ffast-math: the roundings written here are meant.
 #ifndef SOFIE_RUNTIME_MATH_HXX
@@ -35,13 +35,6 @@ struct Real<float> {
                                         0.0416663421289108588f,  0.0083332706262024682f,
                                         0.00139420460064418936f, 0.000199156220070251532f};
   static constexpr std::int32_t sqrt_half = 0x3f3504f3;
-  // 2 / pi, and pi / 2 in parts whose products with a quadrant are exact
-  static constexpr float two_over_pi = 0x1.45f306p-1f, quadrant_limit = 12000.0f;
-  static constexpr float half_pi[] = {0x1.92p+0f, 0x1.fb4p-12f, 0x1.444p-24f, 0x1.68c234p-39f};
-  static constexpr float sin_terms[] = {-0.166666666395582129f, 0.00833332914394246661f,
-                                        -0.000198392566403408388f, 2.71756450320968337e-6f};
-  static constexpr float cos_terms[] = {0.0416666666192053744f, -0.00138888834385011408f,
-                                        0.0000247994364242306629f, -2.72033148149845207e-7f};
 };
 
 template <>
@@ -63,15 +56,6 @@ struct Real<double> {
                                          2.5110179021803355e-8,
                                          2.09253959390759054e-9};
   static constexpr std::int64_t sqrt_half = 0x3fe6a09e667f3bcd;
-  static constexpr double two_over_pi = 6.36619772367581382433e-01, quadrant_limit = 1.6e6;
-  static constexpr double half_pi[] = {1.57079632673412561417e+00, 6.07710050630396597660e-11,
-                                       2.02226624871116645580e-21, 8.47842766036889956997e-32};
-  static constexpr double sin_terms[] = {-0.166666666666666277,    0.00833333333332128526,
-                                         -0.000198412698288699896, 2.75573133559692385e-6,
-                                         -2.50507040328584686e-8,  1.58935835381107229e-10};
-  static constexpr double cos_terms[] = {0.0416666666666665911,   -0.0013888888888872598,
-                                         0.000024801587288491628, -2.75573140564474156e-7,
-                                         2.08756818626457799e-9,  -1.1357447817248786e-11};
 };
 
 /// Polynomial in x by Horner's scheme; the constant term comes first.
@@ -80,6 +64,26 @@ SOFIE_INLINE V polynomial(V x, const Element<V> (&terms)[Count]) {
   V result = splat<V>(terms[Count - 1]);
   for (std::size_t i = Count - 1; i-- > 0;) result = result * x + splat<V>(terms[i]);
   return result;
+}
+
+/// The same with terms for either type.
+template <class V, std::size_t Single, std::size_t Twice>
+SOFIE_INLINE V polynomial(V x, const float (&single)[Single], const double (&twice)[Twice]) {
+  if constexpr (is_single<V>) {
+    return polynomial(x, single);
+  } else {
+    return polynomial(x, twice);
+  }
+}
+
+/// Whether a condition holds in every lane.
+template <class M>
+SOFIE_INLINE bool everywhere(M condition) {
+  if constexpr (is_mask<M>) {
+    return all(condition);
+  } else {
+    return condition;
+  }
 }
 
 /// Nearest integer to x, ties to even, for |x| far below 2^mantissa_bits.
@@ -111,6 +115,12 @@ SOFIE_INLINE V power_of_two(Bits<V> n) {
   return bit_cast<V>((bit_cast<U>(n) + static_cast<Element<U>>(R::bias)) << R::mantissa_bits);
 }
 
+/// exp(r) - 1 for |r| <= ln(2) / 2.
+template <class V>
+SOFIE_INLINE V expm1_reduced(V r) {
+  return r + (r * r) * polynomial(r, Real<Element<V>>::exp_terms);
+}
+
 /// x = n ln 2 + r with |r| <= ln(2) / 2, and exp(r) - 1.
 template <class V>
 struct Exponential {
@@ -122,8 +132,7 @@ template <class V>
 SOFIE_INLINE Exponential<V> exponential(V x) {
   using R = Real<Element<V>>;
   const V n = nearest(x * R::log2e);
-  const V r = (x - n * R::ln2_high) - n * R::ln2_low;
-  return {n, r + (r * r) * polynomial(r, R::exp_terms)};
+  return {n, expm1_reduced((x - n * R::ln2_high) - n * R::ln2_low)};
 }
 
 /// expm1 for arguments above expm1_low and far below overflow.
@@ -180,7 +189,7 @@ SOFIE_INLINE V expm1(V x) {
   using R = detail::Real<Element<V>>;
   const auto e = detail::exponential(detail::clamp(x, R::expm1_low, R::exp_high));
   const V half = detail::power_of_two<V>(detail::to_bits(e.n) - 1);
-  return splat<V>(2) * (half * e.expm1_r + (half - splat<V>(Element<V>(0.5))));
+  return copysign(splat<V>(2) * (half * e.expm1_r + (half - splat<V>(Element<V>(0.5)))), x);
 }
 
 /// 1 / (1 + exp(-x)), with full relative accuracy on both sides.
@@ -190,41 +199,44 @@ SOFIE_INLINE V sigmoid(V x) {
   return detail::quotient(select(lt(x, V{}), small, splat<V>(1)), splat<V>(1) + small);
 }
 
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V tanh(V x) {
-  using T = Element<V>;
-  if constexpr (sizeof(T) == sizeof(float)) {
-    constexpr T above[] = {0.999999979f, 0.133797185f, 0.0034940352f, 2.05834913e-05f, 1.33190845e-08f};
-    constexpr T below[] = {1.0f, 0.467130337f, 0.0258710757f, 0.000328309387f, 7.76202487e-07f};
-    return detail::odd_ratio(x, 9.2f, above, below);
-  } else {
-    const V t = detail::expm1_normal(splat<V>(2) * detail::lesser(splat<V>(20), abs(x)));
-    return copysign(t / (t + splat<V>(2)), x);
-  }
-}
-
 /// @}
 /// @name Logarithms
 /// @{
+
+namespace detail {
+
+/// 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2).
+template <class V>
+struct Scaled {
+  V k, f;
+};
+
+/// What x is, if it is positive and finite.
+template <class V>
+SOFIE_INLINE Scaled<V> scaled(V x) {
+  using T = Element<V>;
+  using R = Real<T>;
+  using U = Unsigned<V>;
+  constexpr T lift = static_cast<T>(std::int64_t{1} << R::mantissa_bits);
+  const auto denormal = lt(x, splat<V>(std::numeric_limits<T>::min()));
+  const V normal = select(denormal, x * lift, x);
+  const U sqrt_half = splat<U>(static_cast<Element<U>>(R::sqrt_half));
+  const U shifted = bit_cast<U>(normal) - sqrt_half;
+  const U fraction = shifted & splat<U>((Element<U>(1) << R::mantissa_bits) - 1);
+  const V exponent = from_bits<V>(bit_cast<Bits<V>>(shifted) >> R::mantissa_bits);
+  return {exponent - select(denormal, splat<V>(R::mantissa_bits), V{}),
+          bit_cast<V>(fraction + sqrt_half) - splat<V>(1)};
+}
+
+}  // namespace detail
 
 template <class V, require_real<V> = 0>
 SOFIE_INLINE V log(V x) {
   using T = Element<V>;
   using R = detail::Real<T>;
-  using U = detail::Unsigned<V>;
   constexpr T infinity = std::numeric_limits<T>::infinity();
-  constexpr T lift = static_cast<T>(std::int64_t{1} << R::mantissa_bits);
-  const auto denormal = lt(x, splat<V>(std::numeric_limits<T>::min()));
-  const V normal = select(denormal, x * lift, x);
-
-  // normal = 2^k (1 + f) with 1 + f between sqrt(1/2) and sqrt(2)
-  const U sqrt_half = splat<U>(static_cast<Element<U>>(R::sqrt_half));
-  const U shifted = bit_cast<U>(normal) - sqrt_half;
-  const U fraction = shifted & splat<U>((Element<U>(1) << R::mantissa_bits) - 1);
-  const V f = bit_cast<V>(fraction + sqrt_half) - splat<V>(1);
-  const V exponent = detail::from_bits<V>(bit_cast<Bits<V>>(shifted) >> R::mantissa_bits);
-  const V k = exponent - select(denormal, splat<V>(R::mantissa_bits), V{});
-
+  const auto parts = detail::scaled(x);
+  const V k = parts.k, f = parts.f;
   V finite;
   if constexpr (sizeof(T) == sizeof(float)) {
     // (log(1 + f) - f + f^2 / 2) / f^3
@@ -252,7 +264,7 @@ SOFIE_INLINE V log1p(V x) {
   const V lost = (one - (u - back)) + (x - back);  // what rounding took from u
   const V log_u = log(u);
   const auto finite = logical_and(gt(u, V{}), lt(u, splat<V>(std::numeric_limits<Element<V>>::infinity())));
-  return select(finite, log_u + lost / u, log_u);
+  return copysign(select(finite, log_u + lost / u, log_u), x);
 }
 
 /// @}
@@ -294,132 +306,13 @@ SOFIE_INLINE V trunc(V x) {
 }
 
 /// @}
-/// @name Trigonometry
-/// @{
-
-namespace detail {
-
-/// Sine and cosine of x - quadrant * pi / 2, which lies within pi / 4 of zero.
-template <class V>
-struct Quadrant {
-  Bits<V> number;
-  V sine, cosine;
-};
-
-template <class V>
-SOFIE_INLINE Quadrant<V> quadrant(V x) {
-  using T = Element<V>;
-  using R = Real<T>;
-  const V n = nearest(x * R::two_over_pi);
-  const V r = ((x - n * R::half_pi[0]) - n * R::half_pi[1]) - n * R::half_pi[2] - n * R::half_pi[3];
-  const V t = r * r;
-  return {to_bits(n), r + r * t * polynomial(t, R::sin_terms),
-          (splat<V>(1) - T(0.5) * t) + t * t * polynomial(t, R::cos_terms)};
-}
-
-/// Whether any lane is too large for the reduction by `quadrant`, or not finite.
-template <class V>
-SOFIE_INLINE bool beyond_quadrants(V x) {
-  const auto inside = le(abs(x), splat<V>(Real<Element<V>>::quadrant_limit));
-  if constexpr (is_vector<V>) {
-    return !all(inside);
-  } else {
-    return !inside;
-  }
-}
-
-/// Sine of the angle that lies `turns` quadrants further.
-template <class V>
-SOFIE_INLINE V sine(const Quadrant<V>& q, int turns) {
-  const Bits<V> number = q.number + turns;
-  const V value = select(eq(number & 1, Bits<V>{}), q.sine, q.cosine);
-  return select(eq(number & 2, Bits<V>{}), value, -value);
-}
-
-}  // namespace detail
-
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V sin(V x) {
-  if (detail::beyond_quadrants(x)) return detail::lanewise([](auto a) { return std::sin(a); }, x);
-  return detail::sine(detail::quadrant(x), 0);
-}
-
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V cos(V x) {
-  if (detail::beyond_quadrants(x)) return detail::lanewise([](auto a) { return std::cos(a); }, x);
-  return detail::sine(detail::quadrant(x), 1);
-}
-
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V tan(V x) {
-  if (detail::beyond_quadrants(x)) return detail::lanewise([](auto a) { return std::tan(a); }, x);
-  const auto q = detail::quadrant(x);
-  const auto even = eq(q.number & 1, Bits<V>{});
-  return select(even, q.sine, -q.cosine) / select(even, q.cosine, q.sine);
-}
-
-/// @}
-/// @name Error function
-/// @{
-
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V erf(V x) {
-  if constexpr (sizeof(Element<V>) == sizeof(float)) {
-    constexpr float above[] = {1.12837914f,    0.191551349f,    0.052875584f,
-                               0.00380820499f, 0.000284688498f, 2.02589803e-06f};
-    constexpr float below[] = {1.0f,          0.503090639f,   0.114560053f,
-                               0.0150551785f, 0.00117073581f, 3.78317362e-05f};
-    return detail::odd_ratio(x, 4.05f, above, below);
-  } else {
-    return detail::lanewise([](auto a) { return std::erf(a); }, x);
-  }
-}
-
-/// @}
-/// @name By the standard library, lane by lane
+/// @name Square root and remainders, by the standard library lane by lane
 /// @{
 
 template <class V, require_real<V> = 0>
 SOFIE_INLINE V sqrt(V x) {
   return detail::lanewise([](auto a) { return std::sqrt(a); }, x);
 }
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V asin(V x) {
-  return detail::lanewise([](auto a) { return std::asin(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V acos(V x) {
-  return detail::lanewise([](auto a) { return std::acos(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V atan(V x) {
-  return detail::lanewise([](auto a) { return std::atan(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V sinh(V x) {
-  return detail::lanewise([](auto a) { return std::sinh(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V cosh(V x) {
-  return detail::lanewise([](auto a) { return std::cosh(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V asinh(V x) {
-  return detail::lanewise([](auto a) { return std::asinh(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V acosh(V x) {
-  return detail::lanewise([](auto a) { return std::acosh(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V atanh(V x) {
-  return detail::lanewise([](auto a) { return std::atanh(a); }, x);
-}
-template <class V, require_real<V> = 0>
-SOFIE_INLINE V pow(V x, V y) {
-  return detail::lanewise([](auto a, auto b) { return std::pow(a, b); }, x, y);
-}
-
 /// Remainder with the sign of the dividend.
 template <class V, require_real<V> = 0>
 SOFIE_INLINE V fmod(V x, V y) {

@@ -1,24 +1,32 @@
-// Prints "<type> <function> <worst error in ulp> <argument>" for the elementary functions of math.hxx.
+// Prints "<type> <function> <worst error in ulp> <argument>" for the elementary functions of math.hxx and its
+// families.
 // The argument is the step through the bit patterns of float: 1 tries every float.
 
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <random>
 
+#include "error_function.hxx"
+#include "hyperbolic.hxx"
 #include "math.hxx"
+#include "power.hxx"
+#include "trigonometric.hxx"
 
 using namespace sofie_runtime;
 
 namespace {
 
-/// Distance between a result and the exact value, in units in the last place of T.
+/// Distance between a result and the exact value, in units in the last place of T; infinite where only one is
+/// NaN or infinite, or where the signs differ.
 template <class T>
 double ulps(T got, long double exact) {
   const T nearest = static_cast<T>(exact);
   if (std::isnan(exact)) return std::isnan(got) ? 0 : INFINITY;
+  if (std::signbit(exact) != std::signbit(got)) return INFINITY;
   if (std::isinf(nearest) || std::isinf(got)) return got == nearest ? 0 : INFINITY;
   constexpr int digits = std::numeric_limits<T>::digits,
                 lowest = std::numeric_limits<T>::min_exponent - digits;
@@ -66,6 +74,41 @@ const T specials[16] = {0,
                         T(0.5),
                         T(-2.5)};
 
+/// Bases and exponents for every case of C's annex F.9.4.4.
+template <class T>
+const T powers[] = {0,
+                    -T(0),
+                    1,
+                    -1,
+                    2,
+                    -2,
+                    3,
+                    -3,
+                    T(0.5),
+                    T(-0.5),
+                    T(1.5),
+                    T(-2.5),
+                    20,
+                    -21,
+                    T(1) / 3,
+                    T(-1) / 3,
+                    std::numeric_limits<T>::infinity(),
+                    -std::numeric_limits<T>::infinity(),
+                    std::numeric_limits<T>::quiet_NaN(),
+                    std::numeric_limits<T>::max(),
+                    std::numeric_limits<T>::lowest(),
+                    std::numeric_limits<T>::min(),
+                    -std::numeric_limits<T>::min(),
+                    std::numeric_limits<T>::denorm_min(),
+                    -std::numeric_limits<T>::denorm_min(),
+                    std::numeric_limits<T>::epsilon(),
+                    1 + std::numeric_limits<T>::epsilon(),
+                    1 - std::numeric_limits<T>::epsilon() / 2,
+                    -1 - std::numeric_limits<T>::epsilon(),
+                    1 / std::numeric_limits<T>::epsilon(),
+                    1 / std::numeric_limits<T>::epsilon() + 1,
+                    1 / std::numeric_limits<T>::epsilon() - 1};
+
 template <class Function, class Exact>
 void measure(const char* name, std::uint64_t step, Function function, Exact exact_of) {
   const auto exact = [&](auto x) { return static_cast<long double>(exact_of(static_cast<long double>(x))); };
@@ -95,6 +138,57 @@ void measure(const char* name, std::uint64_t step, Function function, Exact exac
     compare(x, function, exact, twice);
   }
   std::printf("double %s %.3f %.17g\n", name, twice.error, twice.argument);
+}
+
+/// Any pair of bit patterns; any base with a small integer as its exponent; or a positive base, as near to 1
+/// or far from it, with an exponent that takes the power anywhere in the range.
+template <class T>
+void draw(std::mt19937_64& random, T& base, T& exponent) {
+  using U = std::make_unsigned_t<Element<Bits<T>>>;
+  std::normal_distribution<double> normal;
+  const auto any = [&] { return bit_cast<T>(static_cast<U>(random())); };
+  const auto kind = random() % 4;
+  base = any();
+  if (kind == 0) {
+    exponent = any();
+  } else if (kind == 1) {
+    exponent = static_cast<T>(std::nearbyint(normal(random) * 5));
+  } else {
+    base =
+        kind == 2 ? std::fabs(base) : static_cast<T>(std::exp(normal(random) * std::exp(normal(random) * 3)));
+    const double result = std::numeric_limits<T>::max_exponent * (normal(random) * 0.7);
+    exponent = static_cast<T>(result / std::log2(static_cast<double>(base)));
+  }
+}
+
+/// Every special value to the power of every other, and random pairs.
+template <class T>
+void measure_power(const char* type) {
+  constexpr int n = lanes<T>, specials = static_cast<int>(std::size(powers<T>));
+  Worst<T> worst;
+  T base[n], exponent[n];
+  const auto check = [&] {
+    T results[n];
+    store(results, sofie_runtime::pow(load<Vec<T>>(base), load<Vec<T>>(exponent)));
+    const auto exact = [&](int lane) {
+      return std::pow(static_cast<long double>(base[lane]), exponent[lane]);
+    };
+    for (int lane = 0; lane < n; ++lane) worst.add(base[lane], results[lane], exact(lane));
+    worst.add(base[0], sofie_runtime::pow(base[0], exponent[0]), exact(0));
+  };
+  for (int pair = 0; pair < specials * specials; ++pair) {
+    for (int lane = 0; lane < n; ++lane) {
+      base[lane] = powers<T>[(pair + lane) % specials];
+      exponent[lane] = powers<T>[pair / specials];
+    }
+    check();
+  }
+  std::mt19937_64 random(1);
+  for (int i = 0; i < 50000; ++i) {
+    for (int lane = 0; lane < n; ++lane) draw(random, base[lane], exponent[lane]);
+    check();
+  }
+  std::printf("%s pow %.3f %.17g\n", type, worst.error, static_cast<double>(worst.argument));
 }
 
 }  // namespace
@@ -127,4 +221,6 @@ int main(int count, char** arguments) {
   MEASURE(asinh, std::asinh(x));
   MEASURE(acosh, std::acosh(x));
   MEASURE(atanh, std::atanh(x));
+  measure_power<float>("float");
+  measure_power<double>("double");
 }

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "math.hxx"
+#include "power.hxx"
 
 namespace rt = sofie_runtime;
 

@@ -25,6 +25,8 @@ class CpuRenderer {
                     [](const auto& each) { return each.second.tiles > 0; }))
       headers.emplace_back("winograd.hxx");
     if (usesStorage(program_)) headers.emplace_back("storage_vector.hxx");
+    const std::set<std::string> mathHeaders = cpuMathHeaders(program_);
+    headers.insert(headers.end(), mathHeaders.begin(), mathHeaders.end());
     std::set<std::string> dotHeaders;
     for (const auto& each : products_)
       if (!each.second.dot.header.empty()) dotHeaders.insert(each.second.dot.header);

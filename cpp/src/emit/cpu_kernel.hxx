@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "emit/contraction.hxx"
@@ -52,6 +53,9 @@ struct CpuProduct {
   Dot dot;                         ///< of narrow weights, which are then packed in groups
   std::int64_t tiles = 0;  ///< at once by Winograd's method, whose rows are the last two; 0: direct sums
 };
+
+/// The runtime's headers of elementary functions that the kernels call, beyond those that every model has.
+std::set<std::string> cpuMathHeaders(const Program& program);
 
 /// nullopt when the contraction is better (or only) done as a plain reduction.
 std::optional<CpuProduct> cpuProduct(const Program& program, const Nest& nest);
