@@ -16,7 +16,7 @@ import numpy as np
 from pysofie.compile import compile
 from pysofie.errors import Error, ShapeError, UnsupportedError
 from pysofie.importers import as_source
-from rdf_helpers import adapter, cling, hook
+from rdf_helpers import adapter, cling, distributed, hook
 from rdf_helpers.columns import Binding, Columns, bind
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def functor(
     return Functor(source, columns, output, options)
 
 
-class Functor(hook.Definition):
+class Functor(distributed.Travelling):
     """A compiled model that can be given to ``Define`` and called on arrays; made by `pysofie.functor`.
 
     All data frames that use a functor share one copy of the weights, and no two threads ever share a session.
@@ -178,11 +178,8 @@ class Functor(hook.Definition):
         scores = self._score(inputs, binding)
         return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        if not self._source.content:
-            raise Error("a functor of a loaded model cannot be pickled: make it of a path or of bytes")
-        options = self._options | {"name": self.session.name, "dims": self._source.dims}
-        return _rebuild, (self._source.content, self._columns, self._output, options)
+    def _arguments(self) -> tuple[Any, ...]:
+        return self._source, self._columns, self._output, self._options
 
     def __repr__(self) -> str:
         return f"<pysofie.Functor {self.session.name} -> {self.output}>"
@@ -274,10 +271,6 @@ class Functor(hook.Definition):
 
     def _feeds(self, arrays: Any) -> dict[str, NDArray[Any]]:
         return {tensor.name: array for tensor, array in zip(self.session.inputs, arrays, strict=True)}
-
-
-def _rebuild(source: bytes, columns: Columns | None, output: int, options: dict[str, Any]) -> Functor:
-    return functor(source, columns=columns, output=output, **options)
 
 
 def _require_columns_can_hold(tensors: Sequence[Tensor]) -> None:

@@ -2,5 +2,9 @@
 
 The C++ side is one header, ``include/pysofie/rdf.hxx``. The Python side decides which column feeds which
 element of which input (`columns`), writes the few lines of C++ that carry an event from columns to a session
-and back (`adapter`), has Cling compile them (`cling`), and lets ``Define`` take the result (`hook`).
+and back (`adapter`), has Cling compile them (`cling`), and lets ``Define`` take the result (`hook`), on
+distributed data frames too (`distributed`).
 """
+
+# The two packages import each other, pysofie first: a worker may begin with a module of this one.
+import pysofie  # noqa: F401

@@ -57,6 +57,9 @@ def install() -> None:
     for existing in module.RDF.RInterfaceBase.__subclasses__():
         _hook(existing)
     _installed.append(module.pythonization("RInterface<", ns="ROOT::RDF", is_prefix=True)(_hook))
+    from . import distributed  # which imports this module
+
+    distributed.install()
 
 
 def _hook(node_class: Any) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pysofie.errors import InvalidModelError, ShapeError
+from pysofie.errors import Error, InvalidModelError, ShapeError
 from pysofie.importers.limits import MAX_DIM
 
 if TYPE_CHECKING:
@@ -64,6 +64,15 @@ class Source:
         source._model = model
         return source
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as bytes, which hold external data too: the folder stays behind."""
+        if self._model is not None and not self.content:
+            raise Error("a loaded model cannot be pickled: take its path or bytes instead")
+        content = self.content
+        if self._may_refer_outside() and self.proto().external_data:
+            content = self.proto().proto.SerializeToString(deterministic=True)
+        return _rebuild, (content, self.name, self.dims, self.outputs)
+
     @property
     def digest(self) -> str:
         """Identifies the content, external data included, and the options."""
@@ -72,11 +81,14 @@ class Source:
         digest = hashlib.sha256(self.content)
         options = {"name": self.name, "dims": dict(self.dims), "outputs": self.outputs}
         digest.update(json.dumps(options, sort_keys=True).encode())
-        # External data is found by parsing. Its entries carry this key, so a file without the word has none.
-        if b"location" in self.content:
+        if self._may_refer_outside():
             for tensor in self.proto().external_data:
                 digest.update(tensor.encode())
         return digest.hexdigest()
+
+    def _may_refer_outside(self) -> bool:
+        # External data is found by parsing. Its entries carry this key, so a file without the word has none.
+        return b"location" in self.content
 
     def proto(self) -> Any:
         """Parse and check the content once.
@@ -102,6 +114,10 @@ class Source:
                 self.proto(), name=self.name, dims=self.dims, outputs=self.outputs, digest=self.digest
             )
         return self._model
+
+
+def _rebuild(content: bytes, name: str | None, dims: Dims, outputs: Sequence[str] | None) -> Source:
+    return Source(content, name=name, dims=dims, outputs=outputs)
 
 
 def _checked(dims: Dims) -> dict[str, Any]:

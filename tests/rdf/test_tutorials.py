@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rdf import clusters
 
 import pysofie
 from pysofie.demo import MODEL, area_under_curve, run
@@ -42,6 +43,17 @@ def test_rdataframe(root, tmp_path):
     counts = dict(re.findall(r"(signal|background): (\d+) of 10000 events", words))
     assert int(counts["signal"]) > 3 * int(counts["background"])
     assert (tmp_path / "higgs_score.png").stat().st_size > 5000
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("backend", ["dask", "spark"])
+def test_distributed(root, tmp_path, backend):
+    clusters.require(backend)
+    words = run_tutorial("distributed_rdataframe.py", tmp_path, "--backend", backend)
+    counts = dict(re.findall(r"((?:sig|bkg), (?:all|selected)): (\d+) events", words))
+    assert counts["sig, all"] == counts["bkg, all"] == "10000"
+    assert int(counts["sig, selected"]) > 2 * int(counts["bkg, selected"]) > 0
+    assert (tmp_path / "higgs_mass.png").stat().st_size > 5000
 
 
 @pytest.mark.root
