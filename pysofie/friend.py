@@ -75,7 +75,11 @@ class _Parquet(Friend):
 
     def __init__(self, file: IO[bytes], tree: str, nothing: Arrays) -> None:
         table = _arrow(nothing)
-        self._writer = need("pyarrow.parquet", "parquet").ParquetWriter(file, table.schema)
+        self._writer = need("pyarrow.parquet", "parquet").ParquetWriter(
+            file,
+            table.schema,
+            use_dictionary=False,  # scores hardly repeat
+        )
 
     def write(self, columns: Arrays) -> None:
         self._writer.write_table(_arrow(columns))

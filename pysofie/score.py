@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysofie import friend, trees
+from pysofie import friend, interrupts, trees
 from pysofie.errors import Error
 from pysofie.functor import Functor
 from pysofie.trees import Columns
@@ -28,6 +28,9 @@ Scores = Mapping[str, Any]
 
 # Events that are given to the model at once: what it reads and computes stays in the cache.
 _BLOCK = 8192
+
+# Between event loops there are interrupts and progress.
+_MOST_EVENTS_PER_LOOP = 1_000_000
 
 ENGINES = ("uproot", "root")
 
@@ -113,8 +116,10 @@ def score(
         closing(task.root(nothing) if engine == "root" else task.uproot()) as chunks,
         friend.create(target, found[0].title, nothing, overwrite=overwrite) as file,
     ):
-        for events, scores in chunks:
-            file.write(scores)
+        while done < total:
+            with interrupts.held():
+                events, scores = next(chunks)
+                file.write(scores)
             done += events
             report(done, total)
     return done
@@ -170,15 +175,17 @@ class _Task:
         hook.install()
         places = [(tree.name, tree.file) for tree in self.found]
         total = sum(tree.entries for tree in self.found)
-        if isinstance(self.chunk, int):
-            size = self.chunk
-        else:
-            size = trees.memory_size(self.chunk) // sum(map(_bytes_per_event, nothing.values()))
         with ranges.one_thread():
-            for first in range(0, total, max(size, 1)):
-                last = min(first + max(size, 1), total)
+            for first in range(0, total, size := self._events_per_loop(nothing)):
+                last = min(first + size, total)
                 frame = ranges.frame(places, first, last).Define(self.name, self.functor)
                 yield last - first, ranges.arrays(frame, nothing)
+
+    def _events_per_loop(self, nothing: Scores) -> int:
+        if isinstance(self.chunk, int):
+            return max(self.chunk, 1)
+        size = trees.memory_size(self.chunk) // sum(map(_bytes_per_event, nothing.values()))
+        return max(min(size, _MOST_EVENTS_PER_LOOP), 1)
 
     def _chunks(self, workers: Executor | None) -> Generator[tuple[int, Events], None, None]:
         for tree in self.found:

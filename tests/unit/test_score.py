@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from click.testing import CliRunner
 from onnx import helper
 
 import pysofie
+from pysofie import interrupts
 from pysofie.cli import main
 from pysofie.functor import Functor
 
@@ -315,6 +317,37 @@ def test_interrupted(net, long_file, tmp_path, number, overwrite):
     assert "Traceback" not in errors
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.root"] * overwrite
     assert not overwrite or output.read_bytes() == b"precious"
+
+
+def test_signals_wait_for_the_end():
+    """A first one does; a second one is not made to wait, and other threads do not know of signals."""
+    reached = []
+
+    def interrupted(*steps, error=None):
+        with interrupts.held():
+            for step in steps:
+                signal.raise_signal(signal.SIGINT)
+                reached.append(step)
+            if error is not None:
+                raise error
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(1)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(2, 3)
+    with pytest.raises(ValueError, match="the first error"):
+        interrupted(error=ValueError("the first error"))
+    assert reached == [1, 2]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+    def elsewhere():
+        with interrupts.held():
+            reached.append(4)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert reached == [1, 2, 4]
 
 
 def wait_for_a_part(process, folder):
