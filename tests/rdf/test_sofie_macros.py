@@ -52,6 +52,31 @@ void drawn() {
     }
 }
 """
+# The same for the variables of a script.
+PRINT = """
+for h in ({names}):
+    print("drawn", h.GetName(), *(h.GetBinContent(i) for i in range(1, h.GetNbinsX() + 1)))
+"""
+# Makes Readers that cannot work, and uses one wrongly.
+WRONG = """
+#include "pysofie/reader.hxx"
+using pysofie::rdf::Reader;
+void attempt(std::function<void()> action) {
+  try {
+    action();
+    std::cout << "nothing wrong" << std::endl;
+  } catch (const std::exception& error) {
+    std::cout << error.what() << std::endl;
+  }
+}
+void wrong() {
+  attempt([] { Reader("HiggsModel.keras").Compute({1, 2}); });
+  attempt([] { Reader("nowhere.onnx"); });
+  attempt([] { Reader("two_outputs.onnx"); });
+  gSystem->Unlink("HiggsModel.dat");
+  attempt([] { Reader("HiggsModel.onnx"); });
+}
+"""
 
 
 def higgs_model() -> onnx.ModelProto:
@@ -83,6 +108,12 @@ def expected(root) -> dict[str, np.ndarray]:
 
 
 def run(folder: Path, *command: str | Path) -> str:
+    words = start(folder, *command)
+    assert "error:" not in words, words
+    return words
+
+
+def start(folder: Path, *command: str | Path) -> str:
     include = os.pathsep.join([str(folder), *map(str, cling.include_directories())])
     done = subprocess.run(
         command,
@@ -94,7 +125,6 @@ def run(folder: Path, *command: str | Path) -> str:
     )
     words = done.stdout + done.stderr
     assert done.returncode == 0, words
-    assert "error:" not in words, words
     return words
 
 
@@ -135,11 +165,30 @@ def test_rdataframe_jit(tutorial, expected, tmp_path, how):
     compare_with_expected(words, expected)
 
 
-# The same for the variables of a script.
-PRINT = """
-for h in ({names}):
-    print("drawn", h.GetName(), *(h.GetBinContent(i) for i in range(1, h.GetNbinsX() + 1)))
-"""
+@pytest.mark.parametrize("how", ["", "+O"], ids=["interpreted", "compiled"])
+def test_reader(tutorial, expected, tmp_path, how):
+    name = "TMVA_SOFIE_RSofieReader.C"
+    first = (FOR_COMPILERS if how else "") + '#include "TMVA/RSofieReader.hxx"\n'
+    words = run_macro(tmp_path, name, first + tutorial(name), how)
+    compare_with_expected(words, expected)
+    event = np.arange(1, 8, dtype="float32")[None] / 10
+    score = pysofie.compile(higgs_model())(event)[0, 0]
+    assert float(re.search("Event prediction = (.*)", words)[1]) == pytest.approx(score, rel=1e-4)
+
+
+def test_reader_says_what_is_wrong(tutorial, tmp_path):
+    pysofie.emit(nets.ALL["two_outputs"](), tmp_path)
+    (tmp_path / "wrong.C").write_text(WRONG)
+    words = start(tmp_path, Path(sys.prefix) / "bin" / "root", "-l", "-b", "-q", "wrong.C")
+    assert "nothing wrong" not in words
+    for expected in (
+        "the model reads 7 values per event, and is given 2",
+        "write it by pysofie emit",
+        "no column can be made of the model",
+        "cannot open the weights file",
+    ):
+        assert expected in words
+    assert "needs a model with one input of floats and one output" in words
 
 
 def run_script(folder: Path, name: str, text: str, histograms: str) -> str:
