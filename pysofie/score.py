@@ -104,6 +104,8 @@ def score(
     friend.require_writable(target, overwrite=overwrite)
     if engine not in ENGINES:
         raise Error(f"engine={engine!r}: it can be {' or '.join(map(repr, ENGINES))}")
+    if not name:
+        raise Error("name: a branch needs one")
     found = trees.find(inputs)
     _require_other_file(target, found)
     functor = Functor(source, columns, output, options)

@@ -216,7 +216,9 @@ class Columns:
         """
         if isinstance(size, int):
             return max(size, 1)
-        bytes_of_all = sum(int(self._opened[key].uncompressed_bytes) for key in set(self._keys.values()))
+        fields = [self._opened[key] for key in set(self._keys.values())]
+        numbers = 8 * self._tree.entries  # those of an RNTuple do not know how large they are
+        bytes_of_all = sum(int(getattr(field, "uncompressed_bytes", numbers)) for field in fields)
         return max(memory_size(size) * self._tree.entries // max(bytes_of_all, 1), 1)
 
     def _key(self, name: str) -> str:

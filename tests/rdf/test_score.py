@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import support
@@ -64,6 +69,28 @@ def test_several_values_for_each_event(root, tmp_path):
     scores = [read(uproot, tmp_path / f"{engine}.root") for engine in ("uproot", "root")]
     assert scores[0].shape == scores[1].shape == (100, 2)
     np.testing.assert_allclose(scores[0], scores[1], rtol=1e-5, atol=1e-6)
+
+
+def test_told_to_end_in_an_event_loop(root, tmp_path):
+    """ROOT would lose the exception, or the process, if it came while ROOT's own Python code ran."""
+    pytest.importorskip("uproot", reason="needs uproot: pip install 'pysofie[uproot]'")
+    columns = sample(root, tmp_path / "in.root", 200_000)
+    (tmp_path / "net.onnx").write_bytes(small.weighted_sum())
+    folder = tmp_path / "out"
+    folder.mkdir()
+    arguments = ["net.onnx", "in.root", "--columns", ",".join(columns), "-o", "out/scores.root"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pysofie", "score", *arguments, "--engine", "root", "--chunk", "100"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 100
+    while not any(path.stat().st_size > 2000 for path in folder.iterdir()) and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    process.terminate()
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 128 + signal.SIGTERM, errors
+    assert list(folder.iterdir()) == []
 
 
 def test_no_events(root, tmp_path):

@@ -135,6 +135,16 @@ def test_many_files_and_patterns(net, tmp_path):
     np.testing.assert_allclose(read(output), expected(net, together), rtol=1e-6, atol=1e-6)
 
 
+def test_an_rntuple(net, tmp_path):
+    events = features(100)
+    names = ["pt", "eta", "phi"]
+    with uproot.recreate(tmp_path / "in.root") as file:
+        file.mkrntuple("events", dict(zip(names, events.values(), strict=True)))
+    address = (tmp_path / "in.root").as_uri()
+    pysofie.score(net, f"{address}:events", tmp_path / "out.root", columns=names, chunk="500 B")
+    np.testing.assert_allclose(read(tmp_path / "out.root"), expected(net, events), rtol=1e-6, atol=1e-6)
+
+
 def test_parquet(net, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: pip install 'pysofie[parquet]'")
     events = features(1000)
@@ -226,6 +236,7 @@ def test_what_does_not_fit_is_refused(net, tmp_path):
     refused("no folder", net, f"{file}:events", tmp_path / "nowhere" / "out.root", columns=NAMES)
     refused("is a folder", net, f"{file}:events", _folder(tmp_path / "folder.root"), columns=NAMES)
     refused("engine", net, f"{file}:events", output, columns=NAMES, engine="spark")
+    refused("a branch needs", net, f"{file}:events", output, columns=NAMES, name="")
     refused("chunk='many'", net, f"{file}:events", output, columns=NAMES, chunk="many")
     assert not output.exists()
 
