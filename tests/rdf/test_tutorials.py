@@ -74,9 +74,10 @@ def test_macro(root, tmp_path, how):
         check=False,
     )
     words = done.stdout + done.stderr
-    means = dict(re.findall(r"(sig|bkg)_tree: mean score ([0-9.]+)", words))
-    assert set(means) == {"sig", "bkg"}, words
-    assert float(means["sig"]) > float(means["bkg"]) + 0.2
+    means = dict(re.findall(r"(signal|background): mean score ([0-9.]+)", words))
+    assert set(means) == {"signal", "background"}, words
+    assert float(means["signal"]) > float(means["background"]) + 0.2
+    assert (tmp_path / "higgs_score.png").stat().st_size > 5000
     score = pysofie.compile(MODEL)([[1.0] * 28])[0, 0]
     assert f"score of a made-up event: {score:.4f}" in words
 

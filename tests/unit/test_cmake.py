@@ -49,9 +49,22 @@ def project(tmp_path) -> Path:
     return folder
 
 
-def test_models_are_emitted_when_they_change(project):
+@pytest.mark.parametrize(
+    "target",
+    [
+        "cpu",
+        pytest.param(
+            "alpaka",
+            marks=pytest.mark.skipif(
+                "PYSOFIE_ALPAKA_INCLUDE" not in os.environ,
+                reason="needs alpaka: set PYSOFIE_ALPAKA_INCLUDE to the folder of alpaka/alpaka.hpp",
+            ),
+        ),
+    ],
+)
+def test_models_are_emitted_when_they_change(project, target):
     build = project / "build"
-    run("cmake", "-G", "Ninja", "-S", project, "-B", build, CONFIG)
+    run("cmake", "-G", "Ninja", "-S", project, "-B", build, CONFIG, f"-DMODEL_TARGET={target}")
     assert "Emitting the code of net.onnx" in run("cmake", "--build", build)
     first = scores(build)
     expected = score(project / "net.onnx")
