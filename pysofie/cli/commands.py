@@ -248,16 +248,18 @@ def config(cflags: bool, ldflags: bool, cmake: bool, include: bool) -> None:
     from rdf_helpers.cling import include_directories
 
     installed, headers = Path(_core.__file__).parent, include_directories()
+    # Operators register themselves, so that nothing refers to their objects.
     core = f"-L{installed / 'lib'} -Wl,--whole-archive -lsofie -Wl,--no-whole-archive"
-    asked = {
-        "-std=c++17 " + " ".join(f"-I{folder}" for folder in headers): cflags,
-        core: ldflags,  # operators register themselves, so that nothing refers to their objects
-        str(installed / "lib" / "cmake" / "pysofie"): cmake,
-        str(headers[0]): include,
-    }
-    if not any(asked.values()):
+    answers = [
+        (cflags, "-std=c++17 " + " ".join(f"-I{folder}" for folder in headers)),
+        (ldflags, core),
+        (cmake, str(installed / "lib" / "cmake" / "pysofie")),
+        (include, str(headers[0])),
+    ]
+    asked = [text for wanted, text in answers if wanted]
+    if not asked:
         raise click.UsageError("give --cflags, --ldflags, --cmake or --include")
-    click.echo(" ".join(text for text, wanted in asked.items() if wanted))
+    click.echo(" ".join(asked))
 
 
 def _print_signature(model: Model) -> None:
