@@ -8,3 +8,9 @@ distributed data frames too (`distributed`).
 
 # The two packages import each other, pysofie first: a worker may begin with a module of this one.
 import pysofie  # noqa: F401
+from pysofie.toolchains import cling as stand_in
+
+from . import cling
+
+if stand_in.is_needed():
+    cling.allocate_registers()  # here, because Cling starts when ROOT is first used

@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,17 @@ from pysofie.errors import CompileError, Error
 # Where this package and pysofie lie.
 _SIDE_BY_SIDE = Path(__file__).resolve().parents[1]
 _declared: set[str] = set()
+_declaring = threading.Lock()
+
+
+def allocate_registers() -> None:
+    """Ask for code that keeps values in registers, up to twice as fast; in vain once Cling has started.
+
+    ROOT has Cling allocate registers quickly instead. There is no other way to say so than the environment.
+    """
+    arguments = os.environ.get("EXTRA_CLING_ARGS", "")
+    if "-optimize-regalloc" not in arguments:
+        os.environ["EXTRA_CLING_ARGS"] = f"{arguments} -mllvm -optimize-regalloc".lstrip()
 
 
 def root() -> Any:
@@ -68,16 +80,18 @@ def declare(code: str) -> None:
     CompileError
         With Cling's words, and the place where the source was kept.
     """
-    if code in _declared:
-        return
     interpreter = root().gInterpreter
-    with _stderr() as words:
-        compiled = interpreter.Declare(code)
-    if not compiled:
-        source, log = _keep(code), "".join(words)
-        raise CompileError(f"Cling refused code of pysofie, kept in {source}:\n{log}", log=log, source=source)
-    sys.stderr.writelines(words)
-    _declared.add(code)
+    with _declaring:
+        if code in _declared:
+            return
+        with _stderr() as words:
+            compiled = interpreter.Declare(code)
+        if not compiled:
+            source, log = _keep(code), "".join(words)
+            message = f"Cling refused code of pysofie, kept in {source}:\n{log}"
+            raise CompileError(message, log=log, source=source)
+        sys.stderr.writelines(words)
+        _declared.add(code)
 
 
 def declare_adapters() -> None:
@@ -135,6 +149,8 @@ def _for_cling(header: str, macros: dict[str, str]) -> str:
     """Dress a header with what turns Cling's optimiser and vector instructions on."""
     features, width = vector_features(_processor_flags())
     macros = macros | {"SOFIE_VECTOR_BYTES": str(width)}
+    # The attribute alone defines none of the macros by which code asks for instructions.
+    macros |= {f"__{feature.upper()}__": "1" for feature in features}
     # Standard headers first: the attribute below is for the model's functions, not for the library's.
     lines = ["#pragma cling optimize(3)", *re.findall(r"^#include <[^>]+>$", header, re.MULTILINE)]
     for macro, value in macros.items():
@@ -167,11 +183,15 @@ def vector_features(flags: set[str]) -> tuple[list[str], int]:
         Bytes of a vector register.
     """
     avx2, avx512 = ["avx2", "fma"], ["avx512f", "avx512dq", "avx512vl", "avx512bw"]
-    if flags.issuperset(avx2 + avx512):
-        return avx2 + avx512, 64
-    if flags.issuperset(avx2):
-        return avx2, 32
-    return [], 16
+    if not flags.issuperset(avx2):
+        return [], 16
+    if not flags.issuperset(avx512):
+        return avx2 + _compiler_names(flags, ["avx_vnni"]), 32
+    return avx2 + avx512 + _compiler_names(flags, ["avx512_vnni", "avx512_bf16"]), 64
+
+
+def _compiler_names(flags: set[str], wanted: list[str]) -> list[str]:
+    return [flag.replace("_", "") for flag in wanted if flag in flags]
 
 
 def _processor_flags() -> set[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pysofie.cache import make_private
-from pysofie.errors import UnsupportedError
+from pysofie.errors import CompileError, UnsupportedError
+from pysofie.toolchains import host
 
 if TYPE_CHECKING:
     from pysofie.generate import Options
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 #: What `pysofie.compile` is given as `compiler` to get here.
 NAME = "cling"
+
+
+def is_needed() -> bool:
+    """Whether this machine has no compiler."""
+    try:
+        host.find()
+    except CompileError:
+        return not os.environ.get("CXX")
+    return False
 
 
 def stands_in(compiler: str | None, options: Options) -> bool:
@@ -58,6 +68,7 @@ def compile(source: Source, options: Options) -> Session:
 
     if options.target != "cpu":
         raise UnsupportedError(f"Cling compiles for the target 'cpu', not {options.target!r}")
+    cling.allocate_registers()
     model = source.load()
     files = {Path(name).suffix: content for name, content in generate(model, options).items()}
     address = cling.build(files[".hxx"].decode(), model.name)

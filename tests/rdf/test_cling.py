@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import support
@@ -73,11 +75,47 @@ def test_the_words_of_cling_and_the_source(root):
     caught.value.source.unlink()
 
 
+MACROS = [
+    "SOFIE_VECTOR_BYTES",
+    "PYSOFIE_SHARED_LIBRARY",
+    "PYSOFIE_GET_MODEL",
+    "__AVX2__",
+    "__FMA__",
+    "__AVX512F__",
+]
+
+
+def test_macros_are_as_they_were(root):
+    """A user's macro keeps its value, and nothing else is left behind."""
+    root.gInterpreter.Declare("#define SOFIE_VECTOR_BYTES 3")
+    pysofie.compile(small.weighted_sum(weights=(7, 8, 9)), compiler="cling")
+    assert root.gInterpreter.Declare(
+        "#if SOFIE_VECTOR_BYTES != 3\n#error changed\n#endif\n#undef SOFIE_VECTOR_BYTES\n"
+        + "".join(f"#ifdef {macro}\n#error {macro}\n#endif\n" for macro in MACROS)
+    )
+
+
+def test_registers_are_allocated_with_care_where_there_is_no_compiler(run_python, monkeypatch):
+    monkeypatch.delenv("CXX", raising=False)
+    show = "import pysofie, os; print(os.environ.get('EXTRA_CLING_ARGS'))"
+    monkeypatch.setenv("EXTRA_CLING_ARGS", "-DSOMETHING")
+    assert run_python(show).strip() == "-DSOMETHING"
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert run_python(show).strip() == "-DSOMETHING -mllvm -optimize-regalloc"
+
+
+def test_threads_declare_once(root):
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(cling.declare, ["struct pysofie_test_declared_once {};"] * 8))
+
+
 @pytest.mark.parametrize(
     ("flags", "width"),
     [
         ({"avx2", "fma", "avx512f", "avx512dq", "avx512vl", "avx512bw"}, 64),
+        ({"avx2", "fma", "avx512f", "avx512dq", "avx512vl", "avx512bw", "avx512_vnni", "avx512_bf16"}, 64),
         ({"avx2", "fma", "avx512f"}, 32),
+        ({"avx2", "fma", "avx_vnni"}, 32),
         ({"avx"}, 16),
         (set(), 16),
     ],
@@ -85,4 +123,4 @@ def test_the_words_of_cling_and_the_source(root):
 def test_vector_features(flags, width):
     features, found = cling.vector_features(flags)
     assert found == width
-    assert set(features) <= flags
+    assert set(features) <= {flag.replace("_", "") for flag in flags}
