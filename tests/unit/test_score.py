@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from onnx import helper
 
 import pysofie
-from pysofie import interrupts
+from pysofie import interrupts, trees
 from pysofie.cli import main
 from pysofie.functor import Functor
 
@@ -133,6 +133,29 @@ def test_many_files_and_patterns(net, tmp_path):
     assert count == 29
     together = {name: np.concatenate([part[name] for part in (*parts, parts[2])]) for name in NAMES}
     np.testing.assert_allclose(read(output), expected(net, together), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "tree"),
+    [
+        ("root://host//a/b.root", "root://host//a/b.root", None),
+        ("root://host:1094//a/b.root", "root://host:1094//a/b.root", None),
+        ("root://host:1094//a/b.root:dir/tree", "root://host:1094//a/b.root", "dir/tree"),
+        ("https://host/b.root:tree", "https://host/b.root", "tree"),
+        ("https://host:80/b.root", "https://host:80/b.root", None),
+    ],
+)
+def test_addresses(text, file, tree):
+    assert trees._files(text) == [(file, tree)]
+
+
+def test_names_of_files_with_colons(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("a:b.root", "[1].root"):
+        write(Path(name), {"events": {"x": np.ones(2, "f4")}})
+    assert [tree.name for tree in trees.find(["a:b.root", "a:b.root:events", "[1].root:events"])] == [
+        "events"
+    ] * 3
 
 
 def test_an_rntuple(net, tmp_path):
