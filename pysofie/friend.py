@@ -91,7 +91,8 @@ class _Parquet(Friend):
 def _arrow(columns: Arrays) -> Any:
     awkward = need("awkward", "parquet")
     need("pyarrow", "parquet")
-    table = awkward.to_arrow_table(awkward.zip(dict(columns), depth_limit=1), extensionarray=False)
+    rows = awkward.to_packed(awkward.zip(dict(columns), depth_limit=1))
+    table = awkward.to_arrow_table(rows, extensionarray=False)
     return table.replace_schema_metadata(None)
 
 
