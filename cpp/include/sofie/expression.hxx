@@ -170,6 +170,9 @@ std::string text(const Expr& expr);
 struct Affine {
   Dim offset;
   std::vector<Dim> strides;
+
+  /// What a step of the loop variable adds.
+  const Dim& stride(int variable) const { return strides[static_cast<std::size_t>(variable)]; }
 };
 
 /// The linear form of an integer expression over `variables` loop variables; nullopt when it is not one.

@@ -41,7 +41,7 @@ std::optional<MatrixForm> matrixForm(const Nest& nest) {
 
 std::optional<Dim> stride(const Nest& nest, const std::vector<int>& variables, const Affine& address) {
   if (variables.empty()) return Dim(0);
-  const auto at = [&](int variable) { return address.strides[static_cast<std::size_t>(variable)]; };
+  const auto at = [&](int variable) { return address.stride(variable); };
   for (std::size_t i = 0; i + 1 < variables.size(); ++i)
     if (at(variables[i]) != at(variables[i + 1]) * extentOf(nest, variables[i + 1])) return std::nullopt;
   return at(variables.back());

@@ -9,8 +9,6 @@
 namespace sofie {
 namespace {
 
-Dim stepOf(const Affine& form, int variable) { return form.strides[static_cast<std::size_t>(variable)]; }
-
 /// Sorts the loops into batch, rows, columns and depth. nullopt when the operands leave no column to run
 /// along. An operand that will be packed may lie in any order before.
 std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const Affine& right, bool packed) {
@@ -19,7 +17,7 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
   product.right = right;
   std::vector<int> columns;
   for (int v = 0; v < static_cast<int>(nest.axes.size()); ++v) {
-    const bool moves = !stepOf(left, v).is(0), turns = !stepOf(right, v).is(0);
+    const bool moves = !left.stride(v).is(0), turns = !right.stride(v).is(0);
     (turns && !moves ? columns : turns ? product.batch : product.rows).push_back(v);
   }
   for (std::size_t v = nest.axes.size(); v < nest.variables(); ++v)
@@ -28,12 +26,12 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
   if (!store) return std::nullopt;
   // One loop becomes the columns: the one that is stored contiguously, or else the longest.
   const auto preference = [&](int v) {
-    const bool contiguous = stepOf(*store, v).is(1);
+    const bool contiguous = store->stride(v).is(1);
     return std::make_pair(contiguous, extentOf(nest, v).value().value_or(std::int64_t(1) << 40));
   };
-  product.transposed = !packed && product.depth.size() == 1 && stepOf(right, product.depth.front()).is(1);
+  product.transposed = !packed && product.depth.size() == 1 && right.stride(product.depth.front()).is(1);
   for (const int v : columns) {
-    if (!packed && !product.transposed && !stepOf(right, v).is(1)) {
+    if (!packed && !product.transposed && !right.stride(v).is(1)) {
       product.batch.push_back(v);
       continue;
     }
@@ -49,7 +47,7 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
   std::stable_sort(product.rows.begin(), product.rows.end(),
                    [&](int a, int b) { return length(a) < length(b); });
   // Along the depth the left operand is read with the smallest step innermost.
-  const auto step = [&](int v) { return stepOf(left, v).value().value_or(std::int64_t(1) << 40); };
+  const auto step = [&](int v) { return left.stride(v).value().value_or(std::int64_t(1) << 40); };
   std::stable_sort(product.depth.begin(), product.depth.end(),
                    [&](int a, int b) { return step(a) > step(b); });
   return product;
@@ -58,7 +56,7 @@ std::optional<CpuProduct> sortLoops(const Nest& nest, const Affine& left, const 
 /// The loops of the depth through which the left operand moves in steps of one element, seen as one loop.
 Dim contiguousDepth(const Nest& nest, const CpuProduct& product) {
   Dim extent = 1;
-  for (std::size_t i = product.depth.size(); i-- > 0 && stepOf(product.left, product.depth[i]) == extent;)
+  for (std::size_t i = product.depth.size(); i-- > 0 && product.left.stride(product.depth[i]) == extent;)
     extent = extent * extentOf(nest, product.depth[i]);
   return extent;
 }
@@ -67,18 +65,18 @@ Dim contiguousDepth(const Nest& nest, const CpuProduct& product) {
 /// are not.
 bool suitsColumn(const Nest& nest, const CpuProduct& product) {
   constexpr std::int64_t shortVector = 8;
-  if (product.depth.empty() || !stepOf(product.left, product.depth.back()).is(1)) return false;
+  if (product.depth.empty() || !product.left.stride(product.depth.back()).is(1)) return false;
   const bool isShort = contiguousDepth(nest, product).value().value_or(shortVector) < shortVector;
-  return !isShort || product.rows.empty() || !stepOf(product.left, product.rows.back()).is(1);
+  return !isShort || product.rows.empty() || !product.left.stride(product.rows.back()).is(1);
 }
 
 /// The single step between successive rows of a right operand that is read in place.
 std::optional<Dim> uniformStep(const Nest& nest, const CpuProduct& product) {
   for (std::size_t i = 0; i + 1 < product.depth.size(); ++i)
-    if (stepOf(product.right, product.depth[i]) !=
-        stepOf(product.right, product.depth[i + 1]) * extentOf(nest, product.depth[i + 1]))
+    if (product.right.stride(product.depth[i]) !=
+        product.right.stride(product.depth[i + 1]) * extentOf(nest, product.depth[i + 1]))
       return std::nullopt;
-  return product.depth.empty() ? std::optional<Dim>(0) : stepOf(product.right, product.depth.back());
+  return product.depth.empty() ? std::optional<Dim>(0) : product.right.stride(product.depth.back());
 }
 
 bool isStatic(const Nest& nest, const std::vector<int>& variables) {
@@ -173,7 +171,7 @@ class ContractionWriter {
     return "rt::axis(" + part(extent) + ", " + part(step) + ")";
   }
 
-  std::string rowAxis(int v) const { return axisText(extentOf(nest_, v), stepOf(product_.left, v)); }
+  std::string rowAxis(int v) const { return axisText(extentOf(nest_, v), product_.left.stride(v)); }
 
   std::string rows() const {
     std::string axes;
@@ -191,7 +189,7 @@ class ContractionWriter {
   /// The address of an operand at the origin of rows, columns and depth.
   std::string origin(int buffer, const Affine& form) const {
     Affine outer{form.offset, std::vector<Dim>(form.strides.size(), 0)};
-    for (const int v : product_.batch) outer.strides[static_cast<std::size_t>(v)] = stepOf(form, v);
+    for (const int v : product_.batch) outer.strides[static_cast<std::size_t>(v)] = form.stride(v);
     const std::string offset = linearText(outer, names_);
     return names_.buffer(buffer) + (offset == "0" ? "" : " + " + parenthesised(offset));
   }
@@ -239,7 +237,7 @@ class ContractionWriter {
     };
     if (product_.transposed)
       return "rt::columns(" + operand(origin(product_.rightBuffer, product_.right)) + ", " +
-             part(extentOf(nest_, product_.column)) + ", " + part(stepOf(product_.right, product_.column)) +
+             part(extentOf(nest_, product_.column)) + ", " + part(product_.right.stride(product_.column)) +
              ")";
     return "rt::rows(" + operand(origin(product_.rightBuffer, product_.right)) + ", " +
            part(extentOf(nest_, product_.column)) + ", " + part(*uniformStep(nest_, product_)) + ")";
@@ -270,7 +268,7 @@ class ContractionWriter {
     block_.statements(writer.takeStatements());
     block_.line("  " +
                 writer.store(names_.buffer(nest.target.buffer) + " + " + parenthesised(place),
-                             dim(stepOf(*store, lane)), nest.epilogue.type(), value) +
+                             dim(store->stride(lane)), nest.epilogue.type(), value) +
                 ";");
   }
 
@@ -310,7 +308,7 @@ std::int64_t OperandReader::offset(const std::vector<int>& variables, std::int64
   std::int64_t result = 0;
   for (std::size_t i = variables.size(); i-- > 0;) {
     const std::int64_t extent = extentOf(nest_, variables[i]).constant();
-    result += position % extent * stepOf(form_, variables[i]).constant();
+    result += position % extent * form_.stride(variables[i]).constant();
     position /= extent;
   }
   return result;
@@ -319,7 +317,7 @@ std::int64_t OperandReader::offset(const std::vector<int>& variables, std::int64
 std::vector<DepthAxis> depthAxes(const Nest& nest, const CpuProduct& product) {
   std::vector<DepthAxis> axes;
   for (const int v : product.depth) {
-    const Dim extent = extentOf(nest, v), step = stepOf(product.left, v);
+    const Dim extent = extentOf(nest, v), step = product.left.stride(v);
     if (!axes.empty() && axes.back().step == step * extent)
       axes.back() = {axes.back().extent * extent, step};
     else

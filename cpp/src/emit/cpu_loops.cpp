@@ -80,7 +80,7 @@ class LoopWriter {
     for (int v = 0; v < static_cast<int>(original_.axes.size()); ++v)
       if (v != lane) loops.push_back(v);
     const auto step = [&](int v) {
-      return form ? form->strides[static_cast<std::size_t>(v)].value().value_or(std::int64_t(1) << 40) : 0;
+      return form ? form->stride(v).value().value_or(std::int64_t(1) << 40) : 0;
     };
     if (form) std::stable_sort(loops.begin(), loops.end(), [&](int a, int b) { return step(a) > step(b); });
     return loops;
@@ -95,7 +95,7 @@ class LoopWriter {
 
   static Dim storeStride(const Nest& nest, int lane) {
     const auto form = address(nest.target, nest.targetIndex, nest.variables());
-    return form ? form->strides[static_cast<std::size_t>(lane)] : Dim(0);
+    return form ? form->stride(lane) : Dim(0);
   }
 
   static std::optional<DType> outputLaneType(const Nest& nest, int lane) {
@@ -130,7 +130,7 @@ class LoopWriter {
       walk(expr, [&](const Expr& node) {
         if (node->op != Op::Load) return;
         const auto form = address(node->view, node->args, nest.variables());
-        if (form) count(form->strides[static_cast<std::size_t>(lane)]);
+        if (form) count(form->stride(lane));
       });
     });
     return score;

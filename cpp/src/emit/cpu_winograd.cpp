@@ -16,8 +16,6 @@ constexpr std::int64_t mostChannels = 256;
 /// Fewer tiles than this do not pay for reading four times as many weights.
 constexpr std::int64_t fewestTiles = 4;
 
-Dim stepOf(const Affine& form, int variable) { return form.strides[static_cast<std::size_t>(variable)]; }
-
 /// A loop over rows and the loop of the window that moves in the same steps.
 struct Sliding {
   int row, window;
@@ -32,9 +30,9 @@ struct Loops {
 std::optional<Loops> loopsOf(const Nest& nest, const CpuProduct& product) {
   Loops loops;
   for (const int v : product.depth) {
-    const Dim& step = stepOf(product.left, v);
+    const Dim& step = product.left.stride(v);
     const auto row = std::find_if(product.rows.begin(), product.rows.end(),
-                                  [&](int r) { return stepOf(product.left, r) == step; });
+                                  [&](int r) { return product.left.stride(r) == step; });
     if (row != product.rows.end() && extentOf(nest, v).is(winograd::window))
       loops.sliding.push_back({*row, v});
     else if (loops.channel < 0 && step.is(1))

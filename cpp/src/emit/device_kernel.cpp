@@ -268,9 +268,7 @@ class KernelWriter {
   std::string operand(const MatrixForm& form, const Expr& load, const Affine& address,
                       MatrixForm::Direction first, MatrixForm::Direction second) const {
     static constexpr const char* indices[] = {"batch", "row", "column", "depth"};
-    const auto wanted = [&](int variable) {
-      return !address.strides[static_cast<std::size_t>(variable)].is(0);
-    };
+    const auto wanted = [&](int variable) { return !address.stride(variable).is(0); };
     std::string body, parameters;
     for (const auto direction : {MatrixForm::Batch, first, second}) {
       const std::string part = unravel(form.variables[direction], indices[direction], wanted);

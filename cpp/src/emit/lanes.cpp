@@ -153,7 +153,7 @@ std::string LaneWriter::composeLoad(const Expr& expr) {
   const auto form = sofie::address(expr->view, expr->args, variables_);
   const std::string pointer =
       names_.buffer(expr->view.buffer) + " + " + parenthesised(linearText(*form, names_));
-  return load(pointer, dimText(form->strides[static_cast<std::size_t>(lane_)], names_), expr.type());
+  return load(pointer, dimText(form->stride(lane_), names_), expr.type());
 }
 
 std::string LaneWriter::compose(const Expr& expr, bool conditional) {

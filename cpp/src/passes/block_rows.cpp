@@ -54,8 +54,6 @@ struct Member {
   std::vector<int> shared;
 };
 
-Dim strideOf(const Affine& form, int variable) { return form.strides[static_cast<std::size_t>(variable)]; }
-
 /// The nest with the axis `variable` as nested axes of the given extents.
 Nest split(const Nest& nest, int variable, const std::vector<Dim>& parts) {
   Nest result = nest;
@@ -118,8 +116,7 @@ class Chain {
     if (!form) return std::nullopt;
     std::vector<SharedLoop> loops;
     for (const int v : writer->shared)
-      loops.push_back(
-          {strideOf(*form, v), extentOf(writer->nest, v), v == writer->shared.back() ? block : 1});
+      loops.push_back({form->stride(v), extentOf(writer->nest, v), v == writer->shared.back() ? block : 1});
     return RowLayout::of(loops);
   }
 
@@ -148,7 +145,7 @@ class Chain {
       const auto kind = program_.buffers[static_cast<std::size_t>(node->view.buffer)].kind;
       const auto form = address(node->view, node->args, member.nest.variables());
       for (const int v : member.shared)
-        fixed = fixed && (kind != BufferKind::Constant || (form && strideOf(*form, v).is(0)));
+        fixed = fixed && (kind != BufferKind::Constant || (form && form->stride(v).is(0)));
     });
     return fixed;
   }
@@ -174,7 +171,7 @@ class Chain {
   static std::optional<int> axisOf(const Nest& nest, const Affine& form, const Dim& stride,
                                    const Dim& extent) {
     for (int v = 0; v < static_cast<int>(nest.axes.size()); ++v)
-      if (strideOf(form, v) == stride && extentOf(nest, v) == extent) return v;
+      if (form.stride(v) == stride && extentOf(nest, v) == extent) return v;
     return std::nullopt;
   }
 
@@ -208,9 +205,9 @@ class Chain {
     std::vector<Dim> parts;
     Dim whole = 1;
     for (std::size_t last = first; last < writer.shared.size(); ++last) {
-      const Dim stride = strideOf(stored, writer.shared[last]);
+      const Dim stride = stored.stride(writer.shared[last]);
       const Dim& size = extentOf(writer.nest, writer.shared[last]);
-      if (last > first && strideOf(stored, writer.shared[last - 1]) != stride * size) return 0;
+      if (last > first && stored.stride(writer.shared[last - 1]) != stride * size) return 0;
       parts.push_back(size);
       whole = whole * size;
       const auto axis = axisOf(member.nest, form, stride, whole);
@@ -422,7 +419,7 @@ class Blocking {
                {}};
     indices.clear();
     for (int v = 0; v < count; ++v) {
-      const Dim stride = strideOf(*form, v);
+      const Dim stride = form->stride(v);
       if (stride.is(0)) continue;
       const auto found = std::find(member.shared.begin(), member.shared.end(), v);
       const auto loop = static_cast<std::size_t>(found - member.shared.begin());

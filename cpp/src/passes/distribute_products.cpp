@@ -423,7 +423,7 @@ class Distribution {
     Shape shape;
     std::vector<int> loops;
     for (const int v : product_.rows)
-      if (!read->strides[static_cast<std::size_t>(v)].is(0)) loops.push_back(v);
+      if (!read->stride(v).is(0)) loops.push_back(v);
     for (const int v : loops) shape.push_back(nest_.axes[static_cast<std::size_t>(v)]);
     loops.push_back(product_.depth);
     shape.emplace_back(depth);

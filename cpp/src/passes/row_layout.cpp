@@ -44,7 +44,7 @@ std::size_t RowLayout::region(const Dim& stride) const {
 bool RowLayout::keepsRows(const Affine& form, const std::vector<int>& shared,
                           const std::vector<Dim>& extents) const {
   for (std::size_t i = 0; i < loops_.size(); ++i)
-    if (form.strides[static_cast<std::size_t>(shared[number_[i]])] != loops_[i].stride) return false;
+    if (form.stride(shared[number_[i]]) != loops_[i].stride) return false;
   if (!form.offset.isNonNegative()) return false;
   std::vector<Dim> reach(loops_.size() + 1, 0);
   reach[form.offset.is(0) ? loops_.size() : region(form.offset)] = form.offset;

@@ -10,9 +10,7 @@ namespace {
 std::vector<int> order(const Affine& form, std::size_t first, std::size_t last) {
   std::vector<int> variables(last - first);
   std::iota(variables.begin(), variables.end(), static_cast<int>(first));
-  const auto step = [&](int v) {
-    return form.strides[static_cast<std::size_t>(v)].value().value_or(std::int64_t(1) << 60);
-  };
+  const auto step = [&](int v) { return form.stride(v).value().value_or(std::int64_t(1) << 60); };
   std::stable_sort(variables.begin(), variables.end(), [&](int a, int b) { return step(a) > step(b); });
   return variables;
 }

@@ -47,19 +47,19 @@ class ConstantSorting {
     if (buffer.kind != BufferKind::Constant) return {};
     const auto form = address(node->view, node->args, nest.variables());
     if (!form || !form->offset.isConstant()) return {};
-    const Dim& step = form->strides[static_cast<std::size_t>(last)];
+    const Dim& step = form->stride(last);
     if (step.is(0) || step.is(1)) return {};
     std::vector<int> loops;
     std::int64_t size = 1;
     for (int v = 0; v < static_cast<int>(nest.variables()); ++v) {
-      const Dim& stride = form->strides[static_cast<std::size_t>(v)];
+      const Dim& stride = form->stride(v);
       if (stride.is(0)) continue;
       if (!stride.isConstant() || !extentOf(nest, v).isConstant()) return {};
       size *= extentOf(nest, v).constant();
       if (v != last) loops.push_back(v);
     }
     if (size > buffer.constant->size()) return {};
-    const auto moved = [&](int v) { return form->strides[static_cast<std::size_t>(v)].constant(); };
+    const auto moved = [&](int v) { return form->stride(v).constant(); };
     std::stable_sort(loops.begin(), loops.end(), [&](int a, int b) { return moved(a) > moved(b); });
     loops.push_back(last);
     std::vector<Expr> indices;
@@ -73,7 +73,7 @@ class ConstantSorting {
     std::vector<std::int64_t> shape, strides, addresses{form.offset.constant()};
     for (const int v : loops) {
       shape.push_back(extentOf(nest, v).constant());
-      strides.push_back(form.strides[static_cast<std::size_t>(v)].constant());
+      strides.push_back(form.stride(v).constant());
       key += "," + std::to_string(shape.back()) + "*" + std::to_string(strides.back());
     }
     if (const auto found = done_.find(key); found != done_.end()) return found->second;
