@@ -38,7 +38,7 @@ class KernelProfile(NamedTuple):
 
     @property
     def time(self) -> float:
-        """Nanoseconds of a call; a few tens of them are the clock's."""
+        """Nanoseconds of a call; a few tens of them are the clock's, in every block of rows."""
         return self.nanoseconds / max(self.calls, 1)
 
     @property

@@ -13,6 +13,7 @@ import support
 from onnx import helper
 
 import pysofie
+from pysofie.profiling import KernelProfile
 
 node = helper.make_node
 
@@ -122,3 +123,28 @@ def test_rows_that_never_fill_a_block_stay_whole(tmp_path, most, blocks):
     nodes = [node("MatMul", ["x", "w"], ["h"]), node("Relu", ["h"], ["r"]), node("MatMul", ["r", "v"], ["y"])]
     proto = support.model(nodes, [support.floats("x", "n", 32)], [support.floats("y", "n", 256)], weights)
     assert _blocks(pysofie.load(proto, dims={"n": (0, most)}), tmp_path) == blocks
+
+
+def _profile(proto: onnx.ModelProto, feeds: dict[str, np.ndarray], *disabled: str) -> list[KernelProfile]:
+    session = pysofie.compile(proto, profile=True, disabled_passes=disabled)
+    for _ in range(2):
+        session.run(feeds)
+    return session.profile()
+
+
+@pytest.mark.parametrize(
+    ("proto", "feeds"),
+    [
+        (_attention("batch", "n"), _attention_feeds(2, 45)),
+        (_attention("batch", "n"), _attention_feeds(0, 45)),
+        (_perceptron(997), {"x": _random(997, 64)}),
+    ],
+)
+def test_a_profile_shows_the_kernels_of_a_block(proto, feeds):
+    """Each with what it takes in all blocks, the last and shorter one included."""
+    blocked, whole = _profile(proto, feeds), _profile(proto, feeds, "block_rows")
+    assert len(blocked) > 1
+    assert [row.nodes for row in blocked] == [row.nodes for row in whole]
+    assert [row.operations for row in blocked] == [row.operations for row in whole]
+    runs = 2 if next(iter(feeds.values())).size else 0
+    assert all(row.calls == runs and (row.nanoseconds > 0) == (runs > 0) for row in blocked)

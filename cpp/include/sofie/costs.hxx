@@ -13,8 +13,15 @@ struct Cost {
 /// of a condition the dearer one counts, in loops every iteration. The work of routines is not known.
 Cost costOf(const Program& program, const Kernel& kernel);
 
-/// What each kernel of the program takes.
-std::vector<Cost> costsOf(const Program& program);
+/// A kernel as a profile shows it: one of the program, or of a block that loops of the program run over.
+struct ProfiledKernel {
+  std::string origin;
+  std::vector<Loop> blocks;  ///< the loops over blocks around it, outermost first, without their bodies
+  Cost cost;                 ///< in one iteration of these, over their counters too
+};
+
+/// The kernels that a profile shows, in the order of execution.
+std::vector<ProfiledKernel> profiledKernels(const Program& program);
 
 /// Operations of one run, for the largest sizes that the data may decide.
 Dim operationCount(const Program& program);

@@ -69,6 +69,7 @@ struct Loop {
   Dim trips;
   std::optional<Tensor> condition;
   std::vector<Kernel> body;
+  bool overBlocks = false;  ///< each iteration does a part of what the kernels of the body did before
 };
 
 /// A routine of the runtime, called for every item in [0, items):

@@ -14,13 +14,13 @@ class CpuRenderer {
  public:
   CpuRenderer(const Program& program, const RenderOptions& options)
       : program_(program), products_(prepare(program_)), model_(describeModel(program_, "cpu", options)) {
-    if (options.profile) model_.costs = costsOf(program);  // packed weights are not read as they are written
-    for (const Kernel& kernel : program_.kernels) calls_.push_back(callOf(kernel));
+    // packed weights are not read as they are written
+    if (options.profile) model_.profiled = profiledKernels(program);
+    for (const Kernel& kernel : program_.kernels) calls_.push_back(timed(kernel, "    "));
   }
 
   Files render() {
-    std::vector<std::string> includes,
-        headers{"weights.hxx", "arena.hxx", "loops.hxx", "columns.hxx", "dot.hxx"};
+    std::vector<std::string> headers{"weights.hxx", "arena.hxx", "loops.hxx", "columns.hxx", "dot.hxx"};
     if (std::any_of(products_.begin(), products_.end(),
                     [](const auto& each) { return each.second.tiles > 0; }))
       headers.emplace_back("winograd.hxx");
@@ -32,9 +32,9 @@ class CpuRenderer {
       if (!each.second.dot.header.empty()) dotHeaders.insert(each.second.dot.header);
     headers.insert(headers.end(), dotHeaders.begin(), dotHeaders.end());
     headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
-    if (model_.options.profile) includes.push_back("<chrono>");
+    if (model_.options.profile) headers.emplace_back("stopwatch.hxx");
     if (model_.isRandom()) headers.push_back("random.hxx");
-    return modelFiles(model_, modelHeader(model_, includes, headers, functions_ + engine()));
+    return modelFiles(model_, modelHeader(model_, {}, headers, functions_ + engine()));
   }
 
  private:
@@ -44,7 +44,9 @@ class CpuRenderer {
   std::string functions_;                      ///< of nests and routines
   std::map<std::string, std::string> nameOf_;  ///< by the text of parameters and body
   std::set<std::string> routineHeaders_;
-  std::vector<std::string> calls_;  ///< the statements of each kernel
+  std::vector<std::string> calls_;     ///< the statements of each kernel
+  std::vector<std::string> counters_;  ///< of the loops over blocks that are being written
+  std::size_t timed_ = 0;              ///< kernels so far
 
   static std::map<const Nest*, CpuProduct> prepare(Program& program) {
     std::map<const Nest*, CpuProduct> products;
@@ -172,8 +174,25 @@ class CpuRenderer {
 
   std::string callOf(const Loop& loop) {
     std::string text = loopHead(model_, loop, loop.condition ? elementText(loop.condition->view) : "") + " {";
-    for (const Kernel& kernel : loop.body) text += "\n      " + callOf(kernel);
+    if (loop.overBlocks) counters_.push_back(memberText(model_, loop.counter));
+    for (const Kernel& kernel : loop.body)
+      text += "\n      " + (loop.overBlocks ? timed(kernel, "      ") : callOf(kernel));
+    if (loop.overBlocks) counters_.pop_back();
     return text + "\n    }";
+  }
+
+  /// The statements of a kernel, and those that time it for a profile; kernels in blocks are timed one by one
+  /// and count as called with the first block.
+  std::string timed(const Kernel& kernel, const std::string& indent) {
+    const std::string call = callOf(kernel);
+    const auto* loop = std::get_if<Loop>(&kernel.body);
+    if (!model_.options.profile || (loop != nullptr && loop->overBlocks)) return call;
+    std::string isFirst = program_.batch ? "first == 0" : "";
+    for (const std::string& counter : counters_)
+      isFirst += (isFirst.empty() ? "" : " && ") + counter + " == 0";
+    const std::string id = "[" + std::to_string(timed_++) + "] += ";
+    return call + "\n" + indent + "nanoseconds" + id + "watch.lap();\n" + indent + "calls" + id +
+           (isFirst.empty() ? "1" : isFirst) + ";";
   }
 
   /// How far the block's first item lies behind the start of an input or output.
@@ -225,7 +244,7 @@ class CpuRenderer {
     text += "  std::size_t arena_bytes() const { return " + std::string(hasArena ? "arena_.size()" : "0") +
             "; }\n";
     if (model_.options.profile && !calls_.empty()) {
-      const std::string count = std::to_string(calls_.size());
+      const std::string count = std::to_string(model_.profiled.size());
       text +=
           "\n  std::uint64_t nanoseconds[" + count + "] = {};\n  std::uint64_t calls[" + count + "] = {};\n";
     }
@@ -267,7 +286,8 @@ class CpuRenderer {
       text += "    [[maybe_unused]] const Dims& dims = dims_;\n";
     text += drawText(model_, "    ") + "    std::int32_t fault = 0;\n";
     std::string kernels;
-    for (std::size_t k = 0; k < calls_.size(); ++k) kernels += callText(k);
+    for (const std::string& call : calls_) kernels += "    " + call + "\n";
+    if (model_.options.profile && !calls_.empty()) text += "    rt::Stopwatch watch;\n";
     return text + (program_.batch ? blockByBlock(kernels) : kernels) + "    return fault;\n  }\n\n";
   }
 
@@ -284,18 +304,6 @@ class CpuRenderer {
     text.close();
     text.line(count + " = items;");
     return text.text();
-  }
-
-  std::string callText(std::size_t k) const {
-    if (!model_.options.profile) return "    " + calls_[k] + "\n";
-    const std::string id = std::to_string(k);
-    return "    {\n      const auto start = std::chrono::steady_clock::now();\n      " + calls_[k] +
-           "\n      nanoseconds[" + id +
-           "] += static_cast<std::uint64_t>(\n          "
-           "std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - "
-           "start).count());\n"
-           "      calls[" +
-           id + "] += " + (program_.batch ? "first == 0" : "1") + ";\n    }\n";
   }
 };
 

@@ -24,9 +24,9 @@ struct Model {
   std::vector<std::string> inputNames;   ///< identifiers of the inputs
   std::vector<std::string> outputNames;  ///< identifiers of the outputs
   std::vector<std::int64_t>
-      weightOffset;         ///< bytes from the start of the weights, by buffer; -1 for the others
-  std::string weights;      ///< the payload of the weights file
-  std::vector<Cost> costs;  ///< of the kernels, with options.profile
+      weightOffset;     ///< bytes from the start of the weights, by buffer; -1 for the others
+  std::string weights;  ///< the payload of the weights file
+  std::vector<ProfiledKernel> profiled;  ///< with options.profile
   std::uint64_t checksum = 0;
   bool isMeasured = false;  ///< whether the data decide sizes
   bool onDevice = false;    ///< whether kernels run in memory that the host cannot read
@@ -61,7 +61,8 @@ std::string loopHead(const Model& model, const Loop& loop, const std::string& co
 ///   int run(const void* const* inputs, void* const* outputs) noexcept;
 ///   const Dims& dims() const;                       after a run with what it measured; if anything is
 ///   std::size_t arena_bytes() const;
-///   and with options.profile: std::uint64_t nanoseconds[kernels], calls[kernels].
+///   and with options.profile: std::uint64_t nanoseconds[n], calls[n] of the n profiled
+///   kernels.
 std::string modelHeader(const Model& model, const std::vector<std::string>& includes,
                         const std::vector<std::string>& runtimeHeaders, const std::string& engine);
 

@@ -85,7 +85,7 @@ Model describeModel(const Program& program, const std::string& target, const Ren
   model.inputNames = take(bufferNames(program, program.inputs));
   model.outputNames = take(bufferNames(program, program.outputs));
   layOutWeights(model);
-  if (options.profile) model.costs = costsOf(program);
+  if (options.profile) model.profiled = profiledKernels(program);
   return model;
 }
 

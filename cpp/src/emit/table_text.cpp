@@ -71,16 +71,23 @@ std::string outputShapeText(const Model& model, bool largest) {
   return text;
 }
 
-/// Statements that write what each kernel takes.
+/// Statements that write what each kernel takes, in all blocks together; `dims_` is a copy to count blocks
+/// in.
 std::string costsText(const Model& model) {
   std::string text;
-  const auto assign = [&](const char* array, std::size_t k, const Dim& value) {
-    text += "      " + std::string(array) + "[" + std::to_string(k) + "] = static_cast<std::uint64_t>(" +
-            dimText(model, value) + ");\n";
-  };
-  for (std::size_t k = 0; k < model.costs.size(); ++k) {
-    assign("operations", k, model.costs[k].operations);
-    assign("bytes", k, model.costs[k].bytes);
+  for (std::size_t k = 0; k < model.profiled.size(); ++k) {
+    const ProfiledKernel& kernel = model.profiled[k];
+    const std::string id = "[" + std::to_string(k) + "]";
+    const auto add = [&](const char* array, const Dim& value) {
+      text += "        " + std::string(array) + id + " += static_cast<std::uint64_t>(" +
+              dimText(model, value) + ");\n";
+    };
+    text += "      operations" + id + " = bytes" + id + " = 0;\n";
+    for (const Loop& loop : kernel.blocks) text += "      " + loopHead(model, loop, "") + "\n";
+    text += "      {\n";
+    add("operations", kernel.cost.operations);
+    add("bytes", kernel.cost.bytes);
+    text += "      }\n";
   }
   return text;
 }
@@ -91,11 +98,11 @@ std::string tableText(const Model& model) {
   std::string symbols, labels;
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
     symbols += (i ? ", symbols[" : "symbols[") + std::to_string(i) + "]";
-  for (const Kernel& kernel : model.program.kernels)
+  for (const ProfiledKernel& kernel : model.profiled)
     labels += "      " + cppString(commentText(kernel.origin)) + ",\n";
   const std::string costs = costsText(model);
-  const bool profile = model.options.profile && !model.program.kernels.empty();
-  const std::string kernelCount = std::to_string(profile ? model.program.kernels.size() : 0);
+  const bool profile = !model.profiled.empty();
+  const std::string kernelCount = std::to_string(model.profiled.size());
   std::string prepareSizes;
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
     prepareSizes += (i ? ", " : "") + ("static_cast<std::size_t>(symbols[" + std::to_string(i) + "])");
@@ -191,7 +198,8 @@ inline const pysofie_model* table() {
       }
     }
     static void costs(const pysofie_session* opaque, std::uint64_t* operations, std::uint64_t* bytes) {
-      [[maybe_unused]] const Dims& dims = session(opaque)->dims();
+      Dims dims_ = session(opaque)->dims();
+      [[maybe_unused]] const Dims& dims = dims_;
 )" + costs + "    }\n"}});
 }
 

@@ -109,6 +109,20 @@ Cost costOf(const Program& program, const Call& call) {
   return {0, traffic.bytes()};
 }
 
+void addProfiled(const Program& program, const std::vector<Kernel>& kernels, std::vector<Loop>& blocks,
+                 std::vector<ProfiledKernel>& result) {
+  for (const Kernel& kernel : kernels) {
+    const auto* loop = std::get_if<Loop>(&kernel.body);
+    if (loop == nullptr || !loop->overBlocks) {
+      result.push_back({kernel.origin, blocks, costOf(program, kernel)});
+      continue;
+    }
+    blocks.push_back({loop->counter, loop->trips, std::nullopt, {}});
+    addProfiled(program, loop->body, blocks, result);
+    blocks.pop_back();
+  }
+}
+
 }  // namespace
 
 Cost costOf(const Program& program, const Kernel& kernel) {
@@ -122,10 +136,11 @@ Cost costOf(const Program& program, const Kernel& kernel) {
   return {};  // a Measure reads one number
 }
 
-std::vector<Cost> costsOf(const Program& program) {
-  std::vector<Cost> costs;
-  for (const Kernel& kernel : program.kernels) costs.push_back(costOf(program, kernel));
-  return costs;
+std::vector<ProfiledKernel> profiledKernels(const Program& program) {
+  std::vector<ProfiledKernel> result;
+  std::vector<Loop> blocks;
+  addProfiled(program, program.kernels, blocks, result);
+  return result;
 }
 
 Dim operationCount(const Program& program) {

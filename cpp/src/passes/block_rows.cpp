@@ -276,7 +276,7 @@ class Blocking {
       body.push_back({rewritten(member, counters), member.origin});
     }
     for (std::size_t loop = chain_.loops(); loop-- > 0;)
-      body = {{Loop{names[loop], trips(loop), std::nullopt, std::move(body)}, origin}};
+      body = {{Loop{names[loop], trips(loop), std::nullopt, std::move(body), true}, origin}};
     return std::move(body.front());
   }
 
