@@ -4,7 +4,7 @@
 /// that needs them.
 ///
 /// All but the remainders are free of branches that differ between lanes, within 4 ulp (tanh and erf in float
-/// within 6), and right for NaN, infinities and denormals. Polynomials are minimax fits (Remez) of the
+/// within 7), and right for NaN, infinities and denormals. Polynomials are minimax fits (Remez) of the
 /// relative error over the reduced range, the logarithm in double excepted, which is that of fdlibm.
 ///
 /// Compile with -fno-math-errno and without -ffast-math: the roundings written here are meant.
