@@ -57,9 +57,24 @@ def install() -> None:
     for existing in module.RDF.RInterfaceBase.__subclasses__():
         _hook(existing)
     _installed.append(module.pythonization("RInterface<", ns="ROOT::RDF", is_prefix=True)(_hook))
+    _hook_bound()
     from . import distributed  # which imports this module
 
     distributed.install()
+
+
+def _hook_bound() -> None:
+    """Hook what a ``Define`` calls that Python looked up before it made the first functor, its argument."""
+    from ROOT._pythonization import _rdf_pyz
+
+    original = _rdf_pyz._handle_cpp_callables
+
+    def handle(function: Any, template: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(function, Definition):
+            return function.define(kwargs["rdf"], "Define", name, kwargs["cols"] or None)
+        return original(function, template, name, *args, **kwargs)
+
+    _rdf_pyz._handle_cpp_callables = handle
 
 
 def _hook(node_class: Any) -> None:

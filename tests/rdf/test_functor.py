@@ -87,6 +87,17 @@ assert frame.Range(2).Define("y", score).Sum("y").GetValue() == 2
 """)
 
 
+def test_the_first_functor_is_made_in_the_call(run_python):
+    """Python looks ``Define`` up before it evaluates the arguments."""
+    run_python(f"""
+import ROOT
+import pysofie
+frame = ROOT.RDataFrame(3).Define("x", "float(rdfentry_)")
+frame = frame.Define("y", pysofie.functor({small.weighted_sum(weights=(2,))!r}, columns=["x"]))
+assert frame.Sum("y").GetValue() == 6
+""")
+
+
 @pytest.mark.parametrize("dtype", [*INTEGERS, "float32", "float64", "bool"])
 def test_columns_of_every_type(root, score, dtype):
     values = np.array([0, 1, 100], dtype)
