@@ -142,10 +142,9 @@ class Functor(distributed.Travelling):
         """
         binding = self._bind(self._columns if columns is None else columns)
         types = [_column_type(node, column, self.session.name) for column in binding.columns]
-        function = self._function(binding, types)
-        define = getattr(node, {"Define": "DefineSlot", "Redefine": "RedefineSlot"}[method])
+        adapt, model = self._adapter(binding, types, method)
         with _errors_of_root(r"RDataFrame::\w+: (.*)"):
-            return define[type(function)](name, function, binding.columns)
+            return adapt(cling.root().RDF.AsRNode(node), name, model, binding.columns)
 
     def __call__(self, *arrays: Any) -> NDArray[Any]:
         """Score arrays, as a data frame scores events.
@@ -203,14 +202,14 @@ class Functor(distributed.Travelling):
 
     # --- RDataFrame -------------------------------------------------------------------------------------
 
-    def _function(self, binding: Binding, types: Sequence[str]) -> Any:
-        """The C++ function object for columns of these types."""
+    def _adapter(self, binding: Binding, types: Sequence[str], method: str) -> tuple[Any, Any]:
+        """The C++ function that defines columns from columns of these types, and what it shares."""
         cling.declare_adapters()
         results = self._results(binding)
-        template = adapter.write("NAME", binding, types, results)
+        template = adapter.write("NAME", binding, types, results, method)
         name = f"pysofie_adapter_{hashlib.sha256(template.encode()).hexdigest()[:16]}"
         cling.declare(f"#pragma cling optimize(3)\n{template.replace('NAME', name)}")
-        return getattr(cling.root(), name)(self._model(binding, results))
+        return getattr(cling.root(), f"{name}_define"), self._model(binding, results)
 
     def _results(self, binding: Binding) -> list[adapter.Result]:
         runner = self.session.library.session(str(self.session.weights))
