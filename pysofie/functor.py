@@ -142,9 +142,10 @@ class Functor(distributed.Travelling):
         """
         binding = self._bind(self._columns if columns is None else columns)
         types = [_column_type(node, column, self.session.name) for column in binding.columns]
-        adapt, model = self._adapter(binding, types, method)
+        node, kind = _interface(node)
+        adapt, model = self._adapter(binding, types, adapter.Frame(kind, method))
         with _errors_of_root(r"RDataFrame::\w+: (.*)"):
-            return adapt(cling.root().RDF.AsRNode(node), name, model, binding.columns)
+            return adapt(node, name, model, binding.columns)
 
     def __call__(self, *arrays: Any) -> NDArray[Any]:
         """Score arrays, as a data frame scores events.
@@ -202,11 +203,11 @@ class Functor(distributed.Travelling):
 
     # --- RDataFrame -------------------------------------------------------------------------------------
 
-    def _adapter(self, binding: Binding, types: Sequence[str], method: str) -> tuple[Any, Any]:
+    def _adapter(self, binding: Binding, types: Sequence[str], frame: adapter.Frame) -> tuple[Any, Any]:
         """The C++ function that defines columns from columns of these types, and what it shares."""
         cling.declare_adapters()
         results = self._results(binding)
-        template = adapter.write("NAME", binding, types, results, method)
+        template = adapter.write("NAME", binding, types, results, frame)
         name = f"pysofie_adapter_{hashlib.sha256(template.encode()).hexdigest()[:16]}"
         cling.declare(f"#pragma cling optimize(3)\n{template.replace('NAME', name)}")
         return getattr(cling.root(), f"{name}_define"), self._model(binding, results)
@@ -306,6 +307,15 @@ def _errors_of_root(words: str) -> Iterator[None]:
     except cling.root().std.exception as error:
         found = re.search(words, str(error))
         raise Error(found.group(1) if found else str(error)) from error
+
+
+def _interface(node: Any) -> tuple[Any, str]:
+    """A data frame and its C++ type, which is an RInterface that has a name."""
+    for kind in type(node).__mro__:
+        name: str = getattr(kind, "__cpp_name__", "")
+        if name.startswith("ROOT::RDF::RInterface<") and "lambda" not in name:
+            return node, name
+    return _interface(cling.root().RDF.AsRNode(node))
 
 
 def _column_type(node: Any, column: str, model: str) -> str:

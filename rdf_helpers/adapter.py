@@ -65,6 +65,22 @@ class Result:
         return element if self.is_scalar else f"ROOT::RVec<{element}>"
 
 
+@dataclass(frozen=True)
+class Frame:
+    """A data frame that a column is asked of.
+
+    Attributes
+    ----------
+    type : str
+        Its C++ type, which the frame with the column has too: what ROOT compiled for one serves both.
+    method : {"Define", "Redefine"}
+        How it is asked.
+    """
+
+    type: str
+    method: str
+
+
 def scratch_offsets(results: Sequence[Result]) -> tuple[list[int], int]:
     """Lay out the outputs that are dropped.
 
@@ -88,7 +104,7 @@ def scratch_offsets(results: Sequence[Result]) -> tuple[list[int], int]:
 
 
 def write(
-    name: str, binding: Binding, column_types: Sequence[str], results: Sequence[Result], method: str
+    name: str, binding: Binding, column_types: Sequence[str], results: Sequence[Result], frame: Frame
 ) -> str:
     """Text of an adapter, and of the function ``<name>_define`` that gives it to a data frame.
 
@@ -105,8 +121,8 @@ def write(
         C++ types of ``binding.columns``, arithmetic all.
     results : sequence of Result
         The model's outputs, one of them returned.
-    method : {"Define", "Redefine"}
-        What the data frame is asked for.
+    frame : Frame
+        What makes the column.
 
     Returns
     -------
@@ -129,10 +145,9 @@ def write(
     return {"y[0]" if chosen.is_scalar else "y"};
   }}
 }};
-ROOT::RDF::RNode {name}_define(ROOT::RDF::RNode node, const std::string& column,
-                              std::shared_ptr<pysofie::rdf::Model> model,
-                              const std::vector<std::string>& columns) {{
-  return node.{method}Slot(column, {name}(std::move(model)), columns);
+{frame.type} {name}_define({frame.type}& frame, const std::string& column,
+    std::shared_ptr<pysofie::rdf::Model> model, const std::vector<std::string>& columns) {{
+  return frame.{frame.method}Slot(column, {name}(std::move(model)), columns);
 }}
 """
 
