@@ -22,7 +22,7 @@ from pysofie.demo import MODEL, sample_file
 def connect_to_dask():
     from dask.distributed import Client, LocalCluster
 
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0")
     return Client(cluster)
 
 

@@ -70,7 +70,7 @@ class Cluster:
 def _start_dask(environment: dict[str, str]) -> Any:
     from distributed import Client, LocalCluster
 
-    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, env=environment)
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", env=environment)
     client = Client(cluster)
     return client, (client.close, cluster.close)
 
