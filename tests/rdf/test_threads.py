@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import native
 import numpy as np
+import onnx
 import pytest
 import support
 from onnx import helper
@@ -61,6 +64,35 @@ def test_graphs_that_share_a_functor_at_the_same_time(root):
     entry = np.arange(20_000)[:, None]
     features = ((entry * (np.arange(16) + 3)) % 101) / 50 - 1
     assert values[0] == pytest.approx(score(features.astype("float32")).sum(dtype="float64"), rel=1e-4)
+
+
+SESSIONS = """
+import re
+import pysofie
+
+def resident():
+    return int(re.search("VmRSS:[^0-9]*([0-9]+)", open("/proc/self/status").read()).group(1)) / 1024
+
+session = pysofie.compile("large.onnx")
+runners = [session.library.session(str(session.weights)) for _ in range(2)]
+before = resident()
+runners += [session.library.session(str(session.weights)) for _ in range(14)]
+print(resident() - before)
+"""
+
+
+def test_sixteen_sessions_have_the_weights_of_two(tmp_path):
+    """40 MB of them: what a slot adds is its arena."""
+    table = np.arange(10_000_000, dtype="float32")
+    index = helper.make_tensor_value_info("index", onnx.TensorProto.INT64, (1,))
+    gather = helper.make_node("Gather", ["table", "index"], ["entry"])
+    model = support.model([gather], [index], [support.floats("entry", 1)], {"table": table}, name="large")
+    (tmp_path / "large.onnx").write_bytes(model.SerializeToString())
+    done = subprocess.run(
+        [sys.executable, "-c", SESSIONS], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 10
 
 
 @pytest.mark.root
