@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 from pysofie.compile import compile
 from pysofie.emit import emit
 from pysofie.errors import CompileError, Error, InvalidModelError, ShapeError, UnsupportedError
-from pysofie.functor import functor
+from pysofie.functor import fold, functor
 from pysofie.importers import load
 from pysofie.score import score
 from pysofie.session import Session
 from pysofie.verify import verify
+from rdf_helpers.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
     from pysofie import backend
@@ -34,6 +35,7 @@ __all__ = [
     "Error",
     "InvalidModelError",
     "Model",
+    "Preprocessing",
     "Session",
     "ShapeError",
     "UnsupportedError",
@@ -41,6 +43,7 @@ __all__ = [
     "backend",
     "compile",
     "emit",
+    "fold",
     "functor",
     "load",
     "operators",

@@ -4,43 +4,74 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import math
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pysofie.compile import compile
-from pysofie.errors import Error, ShapeError, UnsupportedError
+from pysofie.errors import Error, ShapeError
 from pysofie.importers import as_source
-from rdf_helpers import adapter, cling, distributed, hook
-from rdf_helpers.columns import Binding, Columns, bind
+from rdf_helpers import adapter, arrays, cling, distributed, expressions, hook, layout, results
+from rdf_helpers.columns import Columns, ColumnType, column_type, match, quoted
+from rdf_helpers.preprocessing import Preprocessing, PreprocessingLike, as_preprocessing
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from pysofie.importers import ModelLike
+    from pysofie.importers import ModelLike, Source
     from pysofie.model import Tensor
     from pysofie.session import Session
+    from rdf_helpers.preprocessing import Scaling
+    from rdf_helpers.results import Outputs
 
-# What a column may hold, as ROOT spells it when type aliases are resolved.
-_ARITHMETIC = {"bool", "signed char", "float", "double"} | frozenset(
-    f"{sign}{size}" for sign in ("", "unsigned ") for size in ("char", "short", "int", "long", "long long")
-)
-# Aliases that ROOT does not resolve, because they mean the same on every platform.
-_ROOT_ALIASES = {"Long64_t": "long long", "ULong64_t": "unsigned long long"}
+Masks = str | Sequence[str] | Mapping[str, str] | None
 
 # Data frames run the code of a compiled model after its functor is gone: such a library stays loaded.
 _kept_loaded: list[Session] = []
 
 
+@dataclass(frozen=True)
+class Request:
+    """What the user wants of a model; the keywords of `functor`, which explains them."""
+
+    columns: Columns | None = None
+    output: Outputs = None
+    axis: int | Mapping[str, int] | None = None
+    pad: float | None = None
+    mask: Masks = None
+    padding_mask: Masks = None
+    preprocess: PreprocessingLike | Mapping[str, PreprocessingLike] | None = None
+    where: str | None = None
+    default: float | None = None
+    by: str | None = None
+
+
 def functor(
-    source: ModelLike, *, columns: Columns | None = None, output: str | int | None = None, **options: Any
+    source: ModelLike,
+    *,
+    columns: Columns | None = None,
+    output: Outputs = None,
+    axis: int | Mapping[str, int] | None = None,
+    pad: float | None = None,
+    mask: Masks = None,
+    padding_mask: Masks = None,
+    preprocess: PreprocessingLike | Mapping[str, PreprocessingLike] | None = None,
+    where: str | None = None,
+    default: float | None = None,
+    **options: Any,
 ) -> Functor:
     """Make of a model what ``Define`` takes as its second argument.
+
+    A column holds a number or a list of numbers (``RVec``, ``std::vector``, ``std::array``) per event. Numbers
+    fill an input element by element. Lists lie along one axis of it, one column beside the other, and numbers
+    among them are repeated:
+
+    - along a dynamic leading dim, where the columns are the features of one object: the objects of the event
+      are the batch, and the result is a list of that length, a score per jet;
+    - along another axis, as in ``(1, features, n)`` or ``(1, n, features)``: the constituents of one object.
 
     Parameters
     ----------
@@ -49,9 +80,29 @@ def functor(
     columns : list of str, or dict of str to list of str, optional
         The columns that feed the model: a list for its one input, a dict of input name -> list for several;
         row-major in the input's shape. Left out, they are the features that the model's metadata names, else
-        the names of the inputs if each takes one value per event.
-    output : str or int, optional
-        Which output becomes the column; needed if the model has several.
+        the names of the inputs if each takes one column.
+    output : str, int, list or dict, optional
+        Which output becomes the column: its name or position; ``"probs[1]"`` is one element along its last
+        axis. A list of these, or a dict of member -> output, becomes a struct whose members are columns:
+        ``df.Define("tag", f).Define("pb", "tag.pb")``. Left out, it is all of them. Axes of size 1 vanish: what is
+        left is a number, an ``RVec``, or an ``RVec`` of ``RVec`` such as (objects, classes).
+    axis : int or dict of str to int, optional
+        Along which axis of the input (or of each input) lists lie, where two are possible.
+    pad : float, optional
+        What fills a fixed axis beyond the last entry of shorter lists; of longer lists only the first entries
+        are used. It also does so with the bounds of a dynamic dim, see `dims` of `pysofie.load`.
+    mask, padding_mask : str, list of str, or dict of str to str, optional
+        Inputs that take no columns but tell entries, 1 or true, from padding, 0 or false; or the other way
+        around. A dict says to which input each belongs.
+    preprocess : Preprocessing, fitted scaler, path, or dict of str to these, optional
+        What is done to the values first, see `pysofie.Preprocessing`: that, a scaler of scikit-learn
+        (StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler), or a JSON file of weaver; a dict for several
+        inputs.
+    where : str, optional
+        A column or expression. Where it is false, the model does not run and the result is `default`. A list
+        chooses among the objects of the event.
+    default : float, optional
+        See `where`.
     **options
         For `pysofie.compile`.
 
@@ -62,7 +113,7 @@ def functor(
     Raises
     ------
     Error
-        ROOT is missing, or `columns` or `output` do not fit the model.
+        An option does not fit the model.
     InvalidModelError, UnsupportedError, ShapeError, CompileError
         As `pysofie.compile`.
 
@@ -70,9 +121,80 @@ def functor(
     --------
     >>> score = pysofie.functor("higgs.onnx", columns=["m_jj", "m_bb"])  # doctest: +SKIP
     >>> df = df.Define("score", score)  # doctest: +SKIP
+    >>> tag = pysofie.functor(  # doctest: +SKIP
+    ...     "particlenet.onnx",
+    ...     columns={"points": ["part_deta", "part_dphi"], "features": ["part_logpt", "part_deta"]},
+    ...     mask="mask",
+    ...     pad=0,
+    ...     output="probs[1]",
+    ... )
     """
-    hook.install()
-    return Functor(source, columns, output, options)
+    request = Request(columns, output, axis, pad, mask, padding_mask, preprocess, where, default)
+    return _hooked(make([source], request, options))
+
+
+def fold(sources: Sequence[ModelLike], *, by: str, **keywords: Any) -> Functor:
+    """Make a column of the models of a cross-validation, of which each event needs another.
+
+    Parameters
+    ----------
+    sources : sequence of Model, path, bytes or onnx.ModelProto
+        The models, with the same inputs and outputs.
+    by : str
+        A column or expression: the position of an event's model, as in ``"event % 2"``.
+    **keywords
+        As for `functor`.
+
+    Returns
+    -------
+    Functor
+
+    Raises
+    ------
+    Error
+        The models differ in inputs or outputs; and as `functor`.
+
+    Examples
+    --------
+    >>> score = pysofie.fold(["even.onnx", "odd.onnx"], by="event % 2", columns=["pt"])  # doctest: +SKIP
+    """
+    if not sources:
+        raise Error("fold: give at least one model")
+    wanted = {key: keywords.pop(key) for key in tuple(keywords) if key in Request.__dataclass_fields__}
+    return _hooked(make(sources, Request(**wanted, by=by), keywords))
+
+
+def make(sources: Sequence[ModelLike], request: Request, options: Mapping[str, Any]) -> Functor:
+    """Make a functor that needs no ROOT as long as it is called on arrays.
+
+    Parameters
+    ----------
+    sources : sequence of Model, path, bytes or onnx.ModelProto
+        The models among which events choose.
+    request : Request
+        What is wanted of them.
+    options : dict
+        For `pysofie.compile`.
+
+    Returns
+    -------
+    Functor
+
+    Raises
+    ------
+    Error
+        As `functor`.
+    """
+    rest = dict(options)
+    dims, name = rest.pop("dims", None), rest.pop("name", None)
+    return Functor([as_source(source, dims=dims, name=name) for source in sources], request, rest)
+
+
+def _hooked(functor: Functor) -> Functor:
+    """Let data frames take it, if there is ROOT; without, it can be called on arrays."""
+    if cling.is_there():
+        hook.install()
+    return functor
 
 
 class Functor(distributed.Travelling):
@@ -84,27 +206,28 @@ class Functor(distributed.Travelling):
     Attributes
     ----------
     session : Session
-        The compiled model.
-    output : Tensor
-        The output that becomes the column.
+        The compiled model; the first one of several folds.
     """
 
-    def __init__(
-        self, source: ModelLike, columns: Columns | None, output: str | int | None, options: dict[str, Any]
-    ) -> None:
+    def __init__(self, sources: Sequence[Source], request: Request, options: Mapping[str, Any]) -> None:
+        self._sources = list(sources)
+        self._request = request
         self._options = dict(options)
-        self._source = as_source(
-            source, dims=self._options.pop("dims", None), name=self._options.pop("name", None)
-        )
-        self._columns = columns
-        self.session: Session = compile(self._source, **self._options)
-        _require_columns_can_hold((*self.session.inputs, *self.session.outputs))
-        self._output = _choose(self.session.outputs, output)
-        self.output: Tensor = self.session.outputs[self._output]
+        self._sessions: list[Session] = [compile(source, **options) for source in self._sources]
+        self.session = self._sessions[0]
+        _require_alike(self._sessions)
+        if (request.where is None) != (request.default is None):
+            raise Error("where= and default= belong together: default= is the result where where= is false")
+        self._choices, self._is_struct = results.choose(self.session.outputs, request.output)
+        chosen = [self.session.outputs[choice.output] for choice in self._choices]
+        results.require_numbers([*self.session.inputs, *chosen])
+        self._layout = self._layout_options()
+        taking = [tensor.name for tensor in self.session.inputs if tensor.name not in self._layout.masks]
+        self._preprocessing: dict[str, Preprocessing] = as_preprocessing(request.preprocess, taking)
         self._models: dict[tuple[int, ...], Any] = {}
         self._lock = threading.Lock()
-        if columns is not None:
-            self._bind(columns)
+        if request.columns is not None:
+            self._match(request.columns)
 
     @property
     def columns(self) -> list[str]:
@@ -115,7 +238,8 @@ class Functor(distributed.Travelling):
         Error
             Neither the user nor the model says which.
         """
-        return self._bind(self._columns).columns
+        named = [column for columns in self._match(self._request.columns).values() for column in columns]
+        return list(dict.fromkeys([*named, *self._extra_columns()]))
 
     def define(self, node: Any, method: str, name: str, columns: Columns | None) -> Any:
         """Define a column; ``df.Define(name, functor)`` calls it.
@@ -140,173 +264,326 @@ class Functor(distributed.Travelling):
         Error
             A column is missing or does not hold numbers, or their count does not fit the model.
         """
-        binding = self._bind(self._columns if columns is None else columns)
-        types = [_column_type(node, column, self.session.name) for column in binding.columns]
+        named = self._match(self._request.columns if columns is None else columns)
+        node, where = self._helper_column(node, "where", self._request.where)
+        node, by = self._helper_column(node, "by", self._request.by)
+        wanted = [column for columns in named.values() for column in columns]
+        wanted += [column for column in (where, by) if column is not None]
+        types = {column: self._column_type(node, column) for column in dict.fromkeys(wanted)}
+        event = self._event(named, types, where, by)
         node, kind = _interface(node)
-        adapt, model = self._adapter(binding, types, adapter.Frame(kind, method))
+        adapt, models = self._adapter(event, adapter.Frame(kind, method))
         with _errors_of_root(r"RDataFrame::\w+: (.*)"):
-            return adapt(node, name, model, binding.columns)
+            return adapt(node, name, models, list(types))
 
-    def __call__(self, *arrays: Any) -> NDArray[Any]:
+    def __call__(self, *events: Any) -> Any:
         """Score arrays, as a data frame scores events.
 
         Parameters
         ----------
-        *arrays : array_like
-            One array of shape ``(n_events,)`` for each column, or one of shape ``(n_events, n_columns)``.
+        *events : array_like, or mapping or table of arrays
+            A mapping of column -> array, awkward or NumPy records or a pandas.DataFrame; or one array for each
+            column; or one of shape ``(n_events, n_columns)``. A column of numbers has the shape
+            ``(n_events,)``; one of lists the shape ``(n_events, n)``, or is an awkward array.
 
         Returns
         -------
-        numpy.ndarray
-            Of shape ``(n_events,)``, or ``(n_events, n_values)`` for an output of several values per event;
-            an array of arrays where the data of each event decide how many there are.
+        numpy.ndarray, awkward.Array or dict of str to these
+            A NumPy array of shape ``(n_events,)``, or ``(n_events, n_values)`` where all events have as many
+            values; else an awkward array. A dict of member -> array for several outputs.
 
         Raises
         ------
         ShapeError
-            The arrays are not as many as the columns, or differ in length.
+            The arrays are not as many as the columns, differ in length, or do not fit the model.
         """
-        table = _as_table(arrays)
-        binding = self._bind_count(len(table))
-        inputs, first = [], 0
-        for tensor, columns in binding.inputs:
-            values = [_convert(column, tensor.dtype) for column in table[first : first + len(columns)]]
-            rows = np.stack(values, axis=1)
-            shape = tuple(binding.symbols[dim] if isinstance(dim, str) else dim for dim in tensor.shape)
-            inputs.append(rows.reshape(len(rows), *shape))
-            first += len(columns)
-        scores = self._score(inputs, binding)
-        return scores[:, 0] if scores.ndim == 2 and scores.shape[1] == 1 else scores
+        if len(events) == 1 and arrays.is_table(events[0]):
+            named, columns = self._from_table(events[0])
+        else:
+            named, columns = self._from_arrays(events)
+        types = {
+            column: ColumnType("", "", isinstance(values, arrays.Lists)) for column, values in columns.items()
+        }
+        event = self._event(named, types, self._request.where, self._request.by)
+        scores = arrays.score(event, self._sessions, columns)
+        return scores if self._is_struct else next(iter(scores.values()))
 
     def _arguments(self) -> tuple[Any, ...]:
-        return self._source, self._columns, self._output, self._options
+        return self._sources, self._request, self._options
 
     def __repr__(self) -> str:
-        return f"<pysofie.Functor {self.session.name} -> {self.output}>"
+        outputs = ", ".join(str(self.session.outputs[choice.output]) for choice in self._choices)
+        return f"<pysofie.Functor {self.session.name} -> {outputs}>"
 
-    # --- columns ----------------------------------------------------------------------------------------
+    # --- what happens to an event -----------------------------------------------------------------------
 
-    def _bind(self, columns: Columns | None) -> Binding:
-        features = self._source.load().feature_names if columns is None else None
-        return bind(self.session.inputs, columns, features)
+    def _layout_options(self) -> layout.Options:
+        request, inputs = self._request, [tensor.name for tensor in self.session.inputs]
+        if isinstance(request.axis, Mapping) or request.axis is None:
+            axes = dict(request.axis or {})
+        elif len(inputs) == 1:
+            axes = {inputs[0]: request.axis}
+        else:
+            raise Error(f"axis: the model has several inputs; give a dict with keys of {quoted(inputs)}")
+        masks = {name: (of, True) for name, of in _masks(request.mask)}
+        masks |= {name: (of, False) for name, of in _masks(request.padding_mask)}
+        for what, names in (
+            ("axis", [*axes]),
+            ("mask", [*masks, *(of for of, _ in masks.values() if of is not None)]),
+        ):
+            for name in names:
+                if name not in inputs:
+                    raise Error(f"{what}: the model has no input '{name}'; its inputs are {quoted(inputs)}")
+        for tensor in self.session.inputs:
+            if tensor.name in axes:
+                axes[tensor.name] = _axis(axes[tensor.name], tensor)
+        if len(masks) == len(inputs):
+            raise Error("mask: the model has no other input")
+        return layout.Options(axes, request.pad, masks, self._bounds())
 
-    def _bind_count(self, count: int) -> Binding:
-        """Bind as the user said, else columns that have no name."""
-        if self._columns is None and len(self.session.inputs) == 1:
-            return bind(self.session.inputs, [f"#{i}" for i in range(count)])
-        binding = self._bind(self._columns)
-        if count != len(binding.columns):
-            raise ShapeError(
-                f"{self.session.name} takes {len(binding.columns)} columns, got {count}: {binding.columns}"
-            )
-        return binding
+    def _bounds(self) -> dict[str, tuple[int, int]]:
+        """What the user said of dynamic dims."""
+        dims = self._sources[0].dims
+        return {symbol: (b[0], b[1]) for symbol, b in dims.items() if isinstance(b, tuple) and len(b) == 2}
+
+    def _match(self, columns: Columns | None) -> dict[str, tuple[str, ...]]:
+        features = self._sources[0].load().feature_names if columns is None else None
+        named = match(self.session.inputs, columns, features, self._layout.masks)
+        for tensor in self.session.inputs:
+            if tensor.name in named:
+                layout.require_fitting(tensor, named[tensor.name])
+        self._scalings(named)
+        return named
+
+    def _scalings(self, named: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, int], Scaling]:
+        return {
+            (name, i): scaling
+            for name, preprocessing in self._preprocessing.items()
+            for i, scaling in enumerate(preprocessing.scalings(named[name]))
+        }
+
+    def _event(
+        self,
+        named: Mapping[str, tuple[str, ...]],
+        types: dict[str, ColumnType],
+        where: str | None,
+        by: str | None,
+    ) -> adapter.Event:
+        lists = {column: kind.length for column, kind in types.items() if kind.is_list}
+        plan = layout.plan(self.session.inputs, named, lists, self._layout)
+        described = results.describe(
+            self._choices,
+            self.session.outputs,
+            self._shapes(plan)[1],
+            plan.open_symbols,
+            self.session.measured,
+        )
+        event = adapter.Event(
+            plan, types, self._scalings(named), self.session.symbols, described, self._is_struct, by, where
+        )
+        if self._request.default is not None:
+            event = replace(event, default=float(self._request.default))
+        if by is not None and types[by].is_list:
+            raise Error(f"by: '{by}' holds a list; one number per event chooses the model")
+        if event.selects_objects:
+            _require_objects(event, where or "")
+        return event
+
+    def _shapes(self, plan: layout.Plan) -> tuple[list[int], list[list[int]]]:
+        """Values of the symbols that the model takes, and the shapes of its outputs for them."""
+        runner = self.session.library.session(str(self.session.weights))
+        sizes, last = plan.smallest, 1 << 12
+        while True:
+            symbols = plan.symbol_values(self.session.symbols, sizes)
+            try:
+                runner.prepare(symbols)
+                return symbols, runner.output_shapes()
+            except ShapeError:
+                if not plan.open_symbols or max(sizes) >= last:
+                    raise
+            sizes = [
+                2 * size if extent.low != extent.high else size
+                for size, extent in zip(sizes, plan.extents, strict=True)
+            ]
 
     # --- RDataFrame -------------------------------------------------------------------------------------
 
-    def _adapter(self, binding: Binding, types: Sequence[str], frame: adapter.Frame) -> tuple[Any, Any]:
-        """The C++ function that defines columns from columns of these types, and what it shares."""
+    def _adapter(self, event: adapter.Event, frame: adapter.Frame) -> tuple[Any, Any]:
+        """The C++ function that defines the column in a frame, and what it shares."""
         cling.declare_adapters()
-        results = self._results(binding)
-        template = adapter.write("NAME", binding, types, results, frame)
+        template = adapter.write("NAME", event, frame)
         name = f"pysofie_adapter_{hashlib.sha256(template.encode()).hexdigest()[:16]}"
-        cling.declare(f"#pragma cling optimize(3)\n{template.replace('NAME', name)}")
-        return getattr(cling.root(), f"{name}_define"), self._model(binding, results)
+        code = re.sub(r"\bNAME(?=\b|_result\b|_define\b)", name, template)
+        cling.declare(f"#pragma cling optimize(3)\n{code}")
+        return getattr(cling.root(), f"{name}_define"), self._shared(event.plan)
 
-    def _results(self, binding: Binding) -> list[adapter.Result]:
-        runner = self.session.library.session(str(self.session.weights))
-        runner.prepare([binding.symbols[symbol] for symbol in self.session.symbols])
-        return [
-            adapter.Result(
-                tensor.dtype,
-                math.prod(shape),
-                index == self._output,
-                len(shape) if tensor.name in self.session.measured else None,
-            )
-            for index, (tensor, shape) in enumerate(
-                zip(self.session.outputs, runner.output_shapes(), strict=True)
-            )
-        ]
-
-    def _model(self, binding: Binding, results: Sequence[adapter.Result]) -> Any:
-        """The sessions that all threads of all event loops share, for these values of the symbols."""
+    def _shared(self, plan: layout.Plan) -> Any:
+        """The models whose sessions all threads of all event loops share."""
         root = cling.root()
-        symbols = tuple(binding.symbols[symbol] for symbol in self.session.symbols)
+        symbols, _ = self._shapes(plan)
         with self._lock:
-            if symbols not in self._models:
-                _, scratch = adapter.scratch_offsets(results)
-                _kept_loaded.append(self.session)
-                with _errors_of_root(r"pysofie: (.*)"):
-                    self._models[symbols] = root.pysofie.rdf.open(
-                        self.session.library.address,
-                        self.session.name,
-                        str(self.session.weights),
-                        symbols,
-                        scratch,
-                    )
-            return self._models[symbols]
+            if tuple(symbols) not in self._models:
+                models = root.pysofie.rdf.Models()
+                for session in self._sessions:
+                    _kept_loaded.append(session)
+                    with _errors_of_root(r"pysofie: (.*)"):
+                        models.push_back(_open(session, symbols))
+                self._models[tuple(symbols)] = models
+            return self._models[tuple(symbols)]
+
+    def _helper_column(self, node: Any, what: str, expression: str | None) -> tuple[Any, str | None]:
+        """A column with the value of an expression; the data frame does not show it, nor write it to files."""
+        known = [] if expression is None else [str(name) for name in node.GetColumnNames()]
+        if expression is None or expression in known or re.fullmatch(r"[\w.]+", expression):
+            return node, expression
+        name = f"rdf_pysofie_{hashlib.sha256(expression.encode()).hexdigest()[:16]}_"
+        if not node.HasColumn(name):
+            try:
+                with cling.quiet() as words:
+                    node = node.Define(name, expression)
+            except (TypeError, cling.root().std.exception) as error:
+                log = "".join(words) or str(error)
+                raise Error(f"{what}={expression!r} is refused by ROOT: {log}") from error
+        return node, name
+
+    def _column_type(self, node: Any, column: str) -> ColumnType:
+        try:
+            found = column_type(node, column, cling.root().TClassEdit.ResolveTypedef)
+        except cling.root().std.exception as error:
+            known = [str(name) for name in node.GetColumnNames()]
+            close = difflib.get_close_matches(column, known, n=3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else f"; it has {', '.join(known)}"
+            raise Error(
+                f"model '{self.session.name}' needs column '{column}', which the data frame does not have{hint}"
+            ) from error
+        if found is None:
+            raise Error(
+                f"column '{column}' is of type {node.GetColumnType(column)}; model '{self.session.name}' needs a "
+                f"number or a list of numbers per event"
+            )
+        return found
 
     # --- arrays -----------------------------------------------------------------------------------------
 
-    def _score(self, inputs: list[NDArray[Any]], binding: Binding) -> NDArray[Any]:
-        """Scores of shape (n_events, n_values); `inputs` have the events in front of the model's own dims."""
-        if self.output.name in self.session.measured:
-            return self._score_jagged(inputs)
-        shape = len(inputs[0]), self._results(binding)[self._output].values
-        if _batch_symbol(self.session.inputs, self.output) is not None:
-            feeds = self._feeds(array[:, 0] for array in inputs)
-            return self.session.run(feeds)[self.output.name].reshape(shape)
-        scores = np.empty(shape, self.output.dtype)
-        for event in range(shape[0]):
-            feeds = self._feeds(array[event] for array in inputs)
-            scores[event] = self.session.run(feeds)[self.output.name].ravel()
-        return scores
+    def _extra_columns(self) -> list[str]:
+        """The columns of `where` and `by`."""
+        asked = [expression for expression in (self._request.where, self._request.by) if expression is not None]
+        return [column for expression in asked for column in expressions.columns(expression)]
 
-    def _score_jagged(self, inputs: list[NDArray[Any]]) -> NDArray[Any]:
-        """One array for each event."""
-        scores = np.empty(len(inputs[0]), object)
-        for event in range(len(scores)):
-            feeds = self._feeds(array[event] for array in inputs)
-            scores[event] = self.session.run(feeds)[self.output.name].ravel()
-        return scores
+    def _from_table(self, table: Any) -> tuple[dict[str, tuple[str, ...]], dict[str, arrays.Column]]:
+        named = self._match(self._request.columns)
+        wanted = [column for columns in named.values() for column in columns]
+        columns = {column: _pick(table, column) for column in dict.fromkeys(wanted)}
+        for expression in (self._request.where, self._request.by):
+            if expression is not None and expression not in columns:
+                columns[expression] = _evaluated(table, expression)
+        return named, columns
 
-    def _feeds(self, arrays: Any) -> dict[str, NDArray[Any]]:
-        return {tensor.name: array for tensor, array in zip(self.session.inputs, arrays, strict=True)}
-
-
-def _require_columns_can_hold(tensors: Sequence[Tensor]) -> None:
-    for tensor in tensors:
-        if tensor.dtype not in adapter.CPP_TYPES:
-            raise UnsupportedError(
-                f"{tensor}: columns cannot hold {tensor.dtype}; let the model cast it from and to float32"
+    def _from_arrays(
+        self, given: Sequence[Any]
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, arrays.Column]]:
+        if self._extra_columns():
+            raise ShapeError(
+                f"{self.session.name} reads {quoted(self._extra_columns())}, too: give a mapping of columns"
             )
+        named = self._match_count(given)
+        count = sum(map(len, named.values()))
+        values = _split(given, count)
+        if len(values) != count:
+            raise ShapeError(
+                f"{self.session.name} takes {count} columns, got {len(values)}: "
+                f"{[column for columns in named.values() for column in columns]}"
+            )
+        positions = iter(range(count))
+        numbered = {name: tuple(f"#{next(positions)}" for _ in columns) for name, columns in named.items()}
+        return numbered, {f"#{i}": arrays.as_column(value, f"#{i}") for i, value in enumerate(values)}
+
+    def _match_count(self, given: Sequence[Any]) -> dict[str, tuple[str, ...]]:
+        """The columns, which need no names where there is one input."""
+        if self._request.columns is not None or len(self.session.inputs) - len(self._layout.masks) > 1:
+            return self._match(self._request.columns)
+        return self._match([f"#{i}" for i in range(len(_split(given, None)))])
 
 
-def _choose(outputs: Sequence[Tensor], wanted: str | int | None) -> int:
-    """Position of the output that becomes the column."""
-    names = [tensor.name for tensor in outputs]
-    listed = ", ".join(f"'{name}'" for name in names)
-    if wanted is None:
-        if len(names) > 1:
-            raise Error(f"the model has several outputs: choose one with output=, of {listed}")
-        return 0
-    position = names.index(wanted) if wanted in names else wanted
-    if (
-        isinstance(position, bool)
-        or not isinstance(position, int)
-        or not -len(names) <= position < len(names)
-    ):
-        raise Error(f"output={wanted!r}: the model's outputs are {listed}")
-    return position % len(names)
+def _masks(given: Masks) -> list[tuple[str, str | None]]:
+    if given is None:
+        return []
+    if isinstance(given, Mapping):
+        return list(given.items())
+    return [(name, None) for name in ([given] if isinstance(given, str) else given)]
 
 
-@contextmanager
-def _errors_of_root(words: str) -> Iterator[None]:
-    """Make a C++ exception an `Error` that says what the pattern finds, without cppyy's list of overloads."""
+def _axis(axis: int, tensor: Tensor) -> int:
+    if not -len(tensor.shape) <= axis < len(tensor.shape):
+        raise Error(f"axis={axis}: the input {tensor} has {len(tensor.shape)} axes")
+    return axis % len(tensor.shape)
+
+
+def _require_alike(sessions: Sequence[Session]) -> None:
+    first = sessions[0]
+    for session in sessions[1:]:
+        for what in ("inputs", "outputs"):
+            if getattr(session, what) != getattr(first, what):
+                ours, theirs = ("; ".join(map(str, getattr(s, what))) for s in (first, session))
+                raise Error(f"fold: the models differ in their {what}: {ours} and {theirs}")
+
+
+def _require_objects(event: adapter.Event, where: str) -> None:
+    """A list in `where` needs a result for every object."""
+    extents = event.plan.extents
+    is_object = len(extents) == 1 and all(part.axis in (0, None) for part in event.plan.layouts)
+    if not is_object or not all(result.is_open and result.axes[0] == 0 for result in event.results):
+        raise Error(f"where: '{where}' holds a list, but the model gives no value for each of its entries")
+
+
+def _open(session: Session, symbols: Sequence[int]) -> Any:
+    outputs = [
+        number
+        for tensor in session.outputs
+        for number in (
+            max(np.dtype(tensor.dtype).itemsize, 1),
+            len(tensor.shape),
+            int(tensor.name in session.measured),
+        )
+    ]
+    return cling.root().pysofie.rdf.open(
+        session.library.address, session.name, str(session.weights), symbols, outputs
+    )
+
+
+def _pick(table: Any, column: str) -> arrays.Column:
     try:
-        yield
-    except cling.root().std.exception as error:
-        found = re.search(words, str(error))
-        raise Error(found.group(1) if found else str(error)) from error
+        value = table[column]
+    except Exception as error:  # every kind of table has its own
+        known = [str(name) for name in (getattr(table, "fields", None) or getattr(table, "columns", None) or table)]
+        raise ShapeError(f"there is no column '{column}' among {', '.join(known)}") from error
+    return arrays.as_column(value, column)
+
+
+def _evaluated(table: Any, expression: str) -> arrays.Column:
+    values = {column: _pick(table, column) for column in expressions.columns(expression)}
+    if list(values) == [expression]:
+        return values[expression]
+    lists = [column for column, value in values.items() if isinstance(value, arrays.Lists)]
+    if not lists:
+        return np.asarray(expressions.evaluate(expression, values))
+    counts = values[lists[0]].counts
+    flat = {
+        column: value.values if isinstance(value, arrays.Lists) else np.repeat(value, counts)
+        for column, value in values.items()
+    }
+    if len({len(value) for value in flat.values()}) > 1:
+        raise ShapeError(f"{expression!r}: {quoted(lists)} differ in length")
+    return arrays.Lists(np.asarray(expressions.evaluate(expression, flat)), counts)
+
+
+def _split(given: Sequence[Any], count: int | None) -> list[Any]:
+    """One array for each column: a table of shape (n_events, n_columns) has several."""
+    if len(given) == 1 and np.ndim(given[0]) == 2 and not arrays.is_awkward(given[0]):
+        table = np.asarray(given[0])
+        if count != 1 or table.shape[1] == 1:
+            return list(table.T)
+    return list(given)
 
 
 def _interface(node: Any) -> tuple[Any, str]:
@@ -318,52 +595,11 @@ def _interface(node: Any) -> tuple[Any, str]:
     return _interface(cling.root().RDF.AsRNode(node))
 
 
-def _column_type(node: Any, column: str, model: str) -> str:
-    """C++ type of a column, if it holds one number per event."""
-    known = [str(name) for name in node.GetColumnNames()]
+@contextmanager
+def _errors_of_root(words: str) -> Iterator[None]:
+    """Make a C++ exception an `Error` that says what the pattern finds, without cppyy's list of overloads."""
     try:
-        spelled = str(node.GetColumnType(column))
-    except Exception as error:
-        close = difflib.get_close_matches(column, known, n=3)
-        hint = f"; did you mean {' or '.join(close)}?" if close else f"; it has {', '.join(known)}"
-        raise Error(
-            f"model '{model}' needs column '{column}', which the data frame does not have{hint}"
-        ) from error
-    resolved = _ROOT_ALIASES.get(spelled) or str(cling.root().TClassEdit.ResolveTypedef(spelled))
-    if resolved not in _ARITHMETIC:
-        raise Error(f"column '{column}' is of type {spelled}; model '{model}' needs one number per event")
-    return resolved
-
-
-def _batch_symbol(inputs: Sequence[Tensor], output: Tensor) -> str | None:
-    """The symbol that leads every input and the output, and nothing else: events can be a batch."""
-    leading = {tensor.shape[0] if tensor.shape else 1 for tensor in [*inputs, output]}
-    symbol = leading.pop()
-    if leading or not isinstance(symbol, str):
-        return None
-    elsewhere = any(symbol in tensor.shape[1:] for tensor in inputs)
-    return None if elsewhere else symbol
-
-
-def _convert(values: NDArray[Any], dtype: str) -> NDArray[Any]:
-    """What `convert` in rdf.hxx does: NaN becomes zero, and what is out of range the nearest integer."""
-    if values.dtype.kind != "f" or np.dtype(dtype).kind not in "iu":
-        return values.astype(dtype)
-    limits = np.iinfo(dtype)
-    low, high = values <= float(limits.min), values >= float(limits.max)
-    whole = np.where(low | high | np.isnan(values), 0, values).astype(dtype)
-    return np.where(low, limits.min, np.where(high, limits.max, whole)).astype(dtype)
-
-
-def _as_table(values: Sequence[Any]) -> list[NDArray[Any]]:
-    """Columns of shape (n_events,)."""
-    if len(values) == 1 and np.ndim(values[0]) == 2:
-        return list(np.asarray(values[0]).T)
-    table = [np.atleast_1d(np.asarray(value)) for value in values]
-    shapes = {column.shape for column in table}
-    if len(shapes) != 1 or table[0].ndim != 1:
-        given = ", ".join(str(column.shape) for column in table) or "none"
-        raise ShapeError(
-            f"give one array (n_events, n_columns), or arrays (n_events,) of one length; got {given}"
-        )
-    return table
+        yield
+    except cling.root().std.exception as error:
+        found = re.search(words, str(error))
+        raise Error(found.group(1) if found else str(error)) from error

@@ -16,7 +16,7 @@ import numpy as np
 
 from pysofie import friend, interrupts, trees
 from pysofie.errors import Error
-from pysofie.functor import Functor
+from pysofie.functor import Functor, Request, make
 from pysofie.trees import Columns
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def score(
     columns, output
         As for `pysofie.functor`.
     name : str
-        The new branch.
+        The new branch; of several outputs, what comes before the dot and the name of each.
     engine : {"uproot", "root"}
         What reads the events and calls the model: uproot, or an RDataFrame of ROOT. The scores are equal.
     chunk : int or str
@@ -108,7 +108,7 @@ def score(
         raise Error("name: a branch needs one")
     found = trees.find(inputs)
     _require_other_file(target, found)
-    functor = Functor(source, columns, output, options)
+    functor = make([source], Request(columns, output), options)
     task = _Task(functor, found, name, chunk, threads or len(os.sched_getaffinity(0)))
     nothing = task.check()
     total, done = sum(tree.entries for tree in found), 0
@@ -199,8 +199,12 @@ class _Task:
         return {branch: _joined([part[branch] for part in parts]) for branch in parts[0]}
 
     def _block(self, columns: Events, first: int) -> Scores:
-        arrays = [columns[column][first : first + _BLOCK] for column in self.functor.columns]
-        return {self.name: self.functor(*arrays)}
+        scores = self.functor(
+            {column: columns[column][first : first + _BLOCK] for column in self.functor.columns}
+        )
+        if isinstance(scores, Mapping):
+            return {f"{self.name}.{output}": array for output, array in scores.items()}
+        return {self.name: scores}
 
 
 def _ahead(items: Iterator[Any], reader: Executor) -> Generator[Any, None, None]:

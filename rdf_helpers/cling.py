@@ -53,6 +53,15 @@ def root() -> Any:
     return ROOT
 
 
+def is_there() -> bool:
+    """Whether ROOT is installed."""
+    from importlib.util import find_spec
+
+    if "ROOT" in sys.modules:
+        return sys.modules["ROOT"] is not None
+    return find_spec("ROOT") is not None
+
+
 def include_directories() -> list[Path]:
     """What to give to a compiler for ``#include "pysofie/rdf.hxx"``.
 
@@ -84,7 +93,7 @@ def declare(code: str) -> None:
     with _declaring:
         if code in _declared:
             return
-        with _stderr() as words:
+        with quiet() as words:
             compiled = interpreter.Declare(code)
         if not compiled:
             source, log = _keep(code), "".join(words)
@@ -98,7 +107,7 @@ def declare_adapters() -> None:
     """Make ``rdf.hxx`` known to Cling."""
     for directory in include_directories():
         root().gInterpreter.AddIncludePath(str(directory))
-    declare('#pragma cling optimize(3)\n#include "pysofie/rdf.hxx"\n')
+    declare('#pragma cling optimize(3)\n#include "pysofie/rdf.hxx"\n#include <ROOT/RDataFrame.hxx>\n')
 
 
 def build(header: str, name: str) -> int:
@@ -211,7 +220,7 @@ def _keep(code: str) -> Path:
 
 
 @contextmanager
-def _stderr() -> Iterator[list[str]]:
+def quiet() -> Iterator[list[str]]:
     """Collect what C++ code writes to the standard error; complete when the context has ended."""
     words: list[str] = []
     sys.stderr.flush()

@@ -1,39 +1,77 @@
-"""Which column of a data frame feeds which element of which input of a model."""
+"""Which columns of a data frame belong to which input of a model, and what they hold."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pysofie.errors import Error, ShapeError
 from pysofie.model import Tensor
 
 Columns = Sequence[str] | Mapping[str, Sequence[str] | str] | str
 
+# What a column may hold, as ROOT spells it when type aliases are resolved.
+_ARITHMETIC = {"bool", "signed char", "float", "double"} | frozenset(
+    f"{sign}{size}" for sign in ("", "unsigned ") for size in ("char", "short", "int", "long", "long long")
+)
+# Aliases that ROOT does not resolve, because they mean the same on every platform.
+_ROOT_ALIASES = {"Long64_t": "long long", "ULong64_t": "unsigned long long"}
+_LIST = re.compile(
+    r"(?:ROOT::(?:VecOps::)?RVec|(?:std::)?vector|(?:std::)?array)<([\w: ]+?)\s*(?:,\s*(?:(\d+)\w*|[\w:]+<.*>))?\s*>"
+)
+
 
 @dataclass(frozen=True)
-class Binding:
-    """The columns of every input and what they make of the model's symbols.
+class ColumnType:
+    """What a column holds for one event: a number, or a list of numbers.
 
     Attributes
     ----------
-    inputs : tuple of (Tensor, tuple of str)
-        In the model's order; one column for each element, row-major.
-    symbols : dict of str to int
-        Value of each symbol that occurs in an input.
+    spelled : str
+        The C++ type.
+    element : str
+        The C++ type of the number.
+    is_list : bool
+        Whether there are any number of them: ROOT::RVec, std::vector, std::array.
+    length : int or None
+        How many, where the type says so.
     """
 
-    inputs: tuple[tuple[Tensor, tuple[str, ...]], ...]
-    symbols: dict[str, int]
-
-    @property
-    def columns(self) -> list[str]:
-        """All columns, in the order in which an event's values are handed over."""
-        return [column for _, columns in self.inputs for column in columns]
+    spelled: str
+    element: str
+    is_list: bool
+    length: int | None = None
 
 
-def bind(inputs: Sequence[Tensor], columns: Columns | None, features: Columns | None = None) -> Binding:
+def column_type(node: Any, column: str, resolve: Any) -> ColumnType | None:
+    """The type of a data frame's column; None if it does not hold numbers.
+
+    Parameters
+    ----------
+    node : ROOT.RDF.RInterface
+        The data frame.
+    column : str
+        One of its columns.
+    resolve : callable
+        Replaces the aliases in a C++ type.
+    """
+    spelled = str(node.GetColumnType(column))
+    found = _LIST.fullmatch(spelled)
+    element = (found.group(1) if found else spelled).strip()
+    resolved = _ROOT_ALIASES.get(element) or str(resolve(element))
+    if resolved not in _ARITHMETIC:
+        return None
+    if found is None:
+        return ColumnType(resolved, resolved, False)
+    return ColumnType(spelled, resolved, True, int(found.group(2)) if found.group(2) else None)
+
+
+def match(
+    inputs: Sequence[Tensor], columns: Columns | None, features: Columns | None, filled: Collection[str] = ()
+) -> dict[str, tuple[str, ...]]:
     """Give every input its columns.
 
     Parameters
@@ -41,59 +79,66 @@ def bind(inputs: Sequence[Tensor], columns: Columns | None, features: Columns | 
     inputs : sequence of Tensor
         The model's inputs.
     columns : list of str, dict of str to list of str, or None
-        What the user said. A list serves a model of one input, or one whose inputs take one value each.
+        What the user said. A list serves a model of one input, or one whose inputs take one column each.
     features : like `columns`
         What the model's metadata says, for when the user said nothing.
+    filled : collection of str
+        Inputs that take no columns, as they are masks.
+
+    Returns
+    -------
+    dict of str to tuple of str
+        The columns of each input that takes some, in the model's order.
 
     Raises
     ------
     Error
         If the columns of an input are not known, or an input is named that the model does not have.
     ShapeError
-        If an input takes another number of values than it has columns.
+        If several inputs should share a list that is not as long as they are many.
     """
-    named = _by_input(inputs, columns if columns is not None else _default(inputs, features))
-    symbols: dict[str, int] = {}
-    for tensor in inputs:
-        _solve(tensor, named[tensor.name], symbols)
-    return Binding(tuple((tensor, named[tensor.name]) for tensor in inputs), symbols)
+    taking = [tensor for tensor in inputs if tensor.name not in filled]
+    names = [tensor.name for tensor in taking]
+    chosen = columns if columns is not None else features or _own_names(taking)
+    if isinstance(chosen, Mapping):
+        return _from_mapping(names, chosen)
+    listed = _as_names(chosen, "columns")
+    if len(names) == 1:
+        return {names[0]: listed}
+    if any(may_need_several(tensor) for tensor in taking):
+        raise Error(f"the model has {len(names)} inputs: columns must be a dict with keys {quoted(names)}")
+    if len(listed) != len(names):
+        raise ShapeError(f"the model takes one value for each of {quoted(names)}, got {len(listed)} columns")
+    return {name: (column,) for name, column in zip(names, listed, strict=True)}
 
 
-def _default(inputs: Sequence[Tensor], features: Columns | None) -> Columns:
-    if features:
-        return features
-    if all(_values(tensor) == 1 for tensor in inputs):
-        return {tensor.name: [tensor.name] for tensor in inputs}
-    wide = next(tensor for tensor in inputs if _values(tensor) != 1)
-    raise Error(
-        f"which columns feed the input {wide}? The model names no features: give columns=[...]"
-        + (", a dict of input name -> list" if len(inputs) > 1 else "")
+def may_need_several(tensor: Tensor) -> bool:
+    """Whether one column is not enough for the input: more than one of its axes is longer than 1."""
+    return sum(dim != 1 for dim in tensor.shape[1:]) > 1 or any(
+        isinstance(dim, int) and dim != 1 for dim in tensor.shape
     )
 
 
-def _by_input(inputs: Sequence[Tensor], columns: Columns) -> dict[str, tuple[str, ...]]:
-    names = [tensor.name for tensor in inputs]
-    if isinstance(columns, Mapping):
-        return _from_mapping(names, columns)
-    listed = _as_names(columns, "columns")
-    if len(inputs) == 1:
-        return {names[0]: listed}
-    if any(_values(tensor) != 1 for tensor in inputs):
-        raise Error(f"the model has {len(inputs)} inputs: columns must be a dict with keys {_quoted(names)}")
-    if len(listed) != len(inputs):
-        raise ShapeError(f"the model takes one value for each of {_quoted(names)}, got {len(listed)} columns")
-    return {name: (column,) for name, column in zip(names, listed, strict=True)}
+def _own_names(inputs: Sequence[Tensor]) -> Columns:
+    """The names of the inputs, if each can be a column."""
+    for tensor in inputs:
+        if may_need_several(tensor):
+            raise Error(
+                f"which columns feed the input {tensor}? The model names no features: give columns=[...]"
+                + (", a dict of input name -> list" if len(inputs) > 1 else "")
+            )
+    return {tensor.name: [tensor.name] for tensor in inputs}
 
 
 def _from_mapping(names: list[str], columns: Mapping[str, Sequence[str] | str]) -> dict[str, tuple[str, ...]]:
     unknown = [str(name) for name in columns if name not in names]
     if unknown:
         raise Error(
-            f"columns names no input of the model: {_quoted(unknown)}; its inputs are {_quoted(names)}"
+            f"columns names no input of the model: {quoted(unknown)}; its inputs are {quoted(names)}"
         )
     missing = [name for name in names if name not in columns]
     if missing:
-        raise Error(f"columns lacks the model's input {_quoted(missing)}")
+        raise Error(f"columns lacks the model's input {quoted(missing)}")
     return {name: _as_names(columns[name], f"columns[{name!r}]") for name in names}
 
 
@@ -104,24 +149,13 @@ def _as_names(columns: Sequence[str] | str, what: str) -> tuple[str, ...]:
     return names
 
 
-def _values(tensor: Tensor) -> int:
-    """Elements of one event, when every symbol is 1."""
-    return math.prod(dim for dim in tensor.shape if isinstance(dim, int))
-
-
-def _solve(tensor: Tensor, columns: tuple[str, ...], symbols: dict[str, int]) -> None:
-    """Settle the symbols of an input: a leading one is the batch, thus 1; one other takes what is left."""
-    for axis, dim in enumerate(tensor.shape):
-        if isinstance(dim, str):
-            rest = len(columns) // max(_values(tensor), 1)
-            symbols.setdefault(dim, 1 if axis == 0 else rest)
-    expected = math.prod(symbols[dim] if isinstance(dim, str) else dim for dim in tensor.shape)
-    if expected != len(columns):
-        values = f"{expected} value" + ("" if expected == 1 else "s")
-        raise ShapeError(
-            f"the input {tensor} takes {values} per event, got {len(columns)} columns: {_quoted(columns)}"
-        )
-
-
-def _quoted(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
+    """Names for people."""
     return ", ".join(f"'{name}'" for name in names)
+
+
+def cpp_string(text: str) -> str:
+    """A C++ string literal of any text."""
+    if re.fullmatch(r"[\w .,:;()\[\]<>=+*/-]*", text, re.ASCII):
+        return json.dumps(text)
+    return '"' + "".join(f"\\{byte:03o}" for byte in text.encode()) + '"'

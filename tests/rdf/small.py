@@ -89,3 +89,45 @@ def positive() -> bytes:
     return support.model(
         nodes, [x], [y], {"zero": np.zeros((), "float32")}, name="positive"
     ).SerializeToString()
+
+
+def classes() -> bytes:
+    """(batch, 2) -> (batch, 3): the first value, the second, and their sum."""
+    return support.model(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [support.floats("x", "batch", 2)],
+        [support.floats("y", "batch", 3)],
+        {"w": np.array([[1, 0, 1], [0, 1, 1]], "float32")},
+        name="classes",
+    ).SerializeToString()
+
+
+def constituents(shape: tuple[int | str, ...], axis: int) -> bytes:
+    """The sum over the constituents, (1, features), and every constituent's sum of features, (1, n)."""
+    other = ({1, 2} - {axis}).pop()
+    nodes = [
+        helper.make_node("ReduceSum", ["x", "constituents"], ["total"], keepdims=0),
+        helper.make_node("ReduceSum", ["x", "features"], ["each"], keepdims=0),
+    ]
+    return support.model(
+        nodes,
+        [support.floats("x", *shape)],
+        [support.floats("total", shape[0], shape[other]), support.floats("each", shape[0], shape[axis])],
+        {"constituents": np.array([axis]), "features": np.array([other])},
+        name="constituents",
+    ).SerializeToString()
+
+
+def masked(size: int | str) -> bytes:
+    """From x (1, 1, n) and mask (1, 1, n): the number of real entries, and their sum."""
+    nodes = [
+        helper.make_node("Mul", ["x", "mask"], ["real"]),
+        helper.make_node("ReduceSum", ["real"], ["total"], keepdims=0),
+        helper.make_node("ReduceSum", ["mask"], ["count"], keepdims=0),
+    ]
+    return support.model(
+        nodes,
+        [support.floats("x", 1, 1, size), support.floats("mask", 1, 1, size)],
+        [support.floats("total"), support.floats("count")],
+        name="masked",
+    ).SerializeToString()

@@ -13,11 +13,13 @@
 #ifndef PYSOFIE_RDF_HXX
 #define PYSOFIE_RDF_HXX
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <limits>
 #include <memory>
 #include <stdexcept>
@@ -135,75 +137,193 @@ class Pool {
   std::array<Place, placeCount> places_;
 };
 
-/// Session of a model that is known by its C table alone.
+/// How many entries the lists of a column have in an event.
+struct Length {
+  const char* column;
+  std::size_t entries;
+};
+
+/// Session of a model that is known by its C table alone, with memory for its inputs and outputs.
 class TableSession {
  public:
-  /// \param scratchBytes room for the outputs that the functor does not return
+  /// What must be known of an output to make room for it.
+  struct Output {
+    std::size_t itemsize;  ///< bytes
+    std::size_t rank;
+    bool isMeasured;  ///< the data decide its shape
+  };
+
+  /// \param symbols values for the first events
   /// \throws std::runtime_error with the model's own words, e.g. for a wrong weights file
   TableSession(const pysofie_model& table, const std::string& name, const std::string& weights,
-               const std::vector<std::int64_t>& symbols, std::size_t scratchBytes)
-      : table_(table), name_(name), scratch_((scratchBytes + sizeof(Line) - 1) / sizeof(Line)) {
+               const std::vector<std::int64_t>& symbols, const std::vector<Output>& outputs)
+      : table_(table),
+        name_(name),
+        inputs_(static_cast<std::size_t>(table.input_count)),
+        outputs_(outputs.begin(), outputs.end()),
+        inputPointers_(inputs_.size()),
+        outputPointers_(outputs_.size()) {
     char error[512] = "";
     session_ = table.create(weights.c_str(), error, sizeof error);
     if (session_ == nullptr) throw std::runtime_error(message(error));
-    if (table.prepare(session_, symbols.data(), error, sizeof error) != 0) {
+    try {
+      prepareFor(symbols);
+    } catch (...) {
       table.destroy(session_);
-      throw std::runtime_error(message(error));
+      throw;
     }
   }
   TableSession(const TableSession&) = delete;
   TableSession& operator=(const TableSession&) = delete;
   ~TableSession() { table_.destroy(session_); }
 
-  /// \throws std::out_of_range naming the model, when an input holds an index that the model cannot look up
-  void run(const void* const* inputs, void* const* outputs) {
-    const int fault = table_.run(session_, inputs, outputs);
-    if (fault == 1) throw std::out_of_range(message("an index that it computed lies outside its tensor"));
-    if (fault == 4)
-      throw std::length_error(message("sizes that the data decide have no bound: give them by dims="));
-    if (fault == 3) throw std::length_error(message("sizes that the data decide do not fit"));
-    if (fault != 0) throw std::runtime_error(message("fault " + std::to_string(fault)));
+  /// Entries of columns that lie along one axis.
+  /// \throws std::length_error if the columns do not agree
+  std::size_t common(std::initializer_list<Length> lengths) const {
+    const Length& first = *lengths.begin();
+    for (const Length& length : lengths)
+      if (length.entries != first.entries)
+        throw std::length_error(message("column '" + std::string(first.column) + "' has " +
+                                        std::to_string(first.entries) + " entries, column '" + length.column +
+                                        "' has " + std::to_string(length.entries)));
+    return first.entries;
   }
 
-  /// How many elements an output of that rank had in the last run.
-  std::size_t values(std::int32_t output, std::size_t rank) const {
-    std::vector<std::int64_t> shape(rank);
-    table_.result_shape(session_, output, shape.data());
+  /// The entries themselves, where there is no padding.
+  /// \throws std::length_error if the model does not take as many
+  std::size_t within(std::size_t entries, std::size_t low, std::size_t high, const char* columns) const {
+    if (entries < low || entries > high)
+      throw std::length_error(message("the event has " + std::to_string(entries) + " entries in " + columns +
+                                      ", of which the model takes " + std::to_string(low) + " to " +
+                                      std::to_string(high) + ": give pad="));
+    return entries;
+  }
+
+  /// Gives the symbols their values; costs next to nothing when they have them already.
+  void prepare(std::initializer_list<std::int64_t> symbols) {
+    if (!std::equal(symbols.begin(), symbols.end(), symbols_.begin(), symbols_.end())) prepareFor(symbols);
+  }
+
+  /// Room for that many elements of an input, to be written before every run.
+  template <class T>
+  T* input(std::size_t index, std::size_t count) {
+    return reinterpret_cast<T*>(inputs_[index].room(count * sizeof(T)));
+  }
+
+  /// \throws std::out_of_range naming the model, when an input holds an index that the model cannot look up
+  void run() {
+    for (std::size_t i = 0; i < inputs_.size(); ++i) inputPointers_[i] = inputs_[i].room(1);
+    int fault = run(inputPointers_.data());
+    while (fault == 4) {  // the data ask for larger sizes than ever before
+      prepareFor(std::vector<std::int64_t>(symbols_));
+      fault = run(inputPointers_.data());
+    }
+    if (fault == 1) throw std::out_of_range(message("an index that it computed lies outside its tensor"));
+    if (fault == 3) throw std::length_error(message("sizes that the data decide do not fit"));
+    if (fault != 0) throw std::runtime_error(message("fault " + std::to_string(fault)));
+    hasRun_ = true;
+  }
+
+  /// In place of a run: an output of which every element is the same.
+  template <class T>
+  void fill(std::size_t index, T value) {
+    hasRun_ = false;
+    std::fill_n(reinterpret_cast<T*>(outputs_[index].memory.room(1)), size(index), value);
+  }
+
+  template <class T>
+  const T* output(std::size_t index) {
+    return reinterpret_cast<const T*>(outputs_[index].memory.room(1));
+  }
+
+  /// A dim of an output of the last run.
+  std::size_t dim(std::size_t index, std::size_t axis) {
+    return static_cast<std::size_t>(shape(index)[axis]);
+  }
+
+  /// Elements of an output of the last run.
+  std::size_t size(std::size_t index) { return product(shape(index)); }
+
+ private:
+  /// Memory that grows. What is written in one thread shares no cache line with anything of another.
+  class Memory {
+   public:
+    void* room(std::size_t bytes) {
+      if (bytes > lines_.size() * sizeof(Line)) lines_.resize((bytes + sizeof(Line) - 1) / sizeof(Line));
+      return lines_.data();
+    }
+
+   private:
+    struct alignas(64) Line {
+      unsigned char bytes[64];
+    };
+    std::vector<Line> lines_;
+  };
+
+  struct Result : Output {
+    explicit Result(const Output& output) : Output(output), shape(output.rank) {}
+    std::vector<std::int64_t> shape;
+    Memory memory;
+  };
+
+  static std::size_t product(const std::vector<std::int64_t>& shape) {
     std::size_t count = 1;
     for (const std::int64_t dim : shape) count *= static_cast<std::size_t>(dim);
     return count;
   }
 
-  /// \param offset in bytes, a multiple of the element's size
-  void* scratch(std::size_t offset) noexcept {
-    return reinterpret_cast<unsigned char*>(scratch_.data()) + offset;
+  const std::vector<std::int64_t>& shape(std::size_t index) {
+    Result& result = outputs_[index];
+    if (!result.isMeasured) return result.shape;
+    if (hasRun_)
+      table_.result_shape(session_, static_cast<std::int32_t>(index), result.shape.data());
+    else
+      std::fill(result.shape.begin(), result.shape.end(), 0);
+    return result.shape;
   }
 
- private:
-  /// What is written in one thread shares no cache line with anything of another.
-  struct alignas(64) Line {
-    unsigned char bytes[64];
-  };
+  void prepareFor(const std::vector<std::int64_t>& symbols) {
+    char error[512] = "";
+    symbols_.clear();
+    if (table_.prepare(session_, symbols.data(), error, sizeof error) != 0)
+      throw std::runtime_error(message(error));
+    for (std::size_t i = 0; i < outputs_.size(); ++i) {
+      Result& output = outputs_[i];
+      table_.output_shape(session_, static_cast<std::int32_t>(i), output.shape.data());
+      outputPointers_[i] =
+          output.memory.room(std::max<std::size_t>(product(output.shape), 1) * output.itemsize);
+    }
+    symbols_ = symbols;
+  }
+
+  int run(const void* const* inputs) { return table_.run(session_, inputs, outputPointers_.data()); }
 
   std::string message(const std::string& what) const { return "pysofie: model '" + name_ + "': " + what; }
 
   const pysofie_model& table_;
   const std::string& name_;
   pysofie_session* session_ = nullptr;
-  std::vector<Line> scratch_;
+  std::vector<std::int64_t> symbols_;
+  std::vector<Memory> inputs_;
+  std::vector<Result> outputs_;
+  std::vector<const void*> inputPointers_;
+  std::vector<void*> outputPointers_;
+  bool hasRun_ = false;
 };
 
 /// What all threads of all event loops that use one functor share.
 class Model {
  public:
+  using Outputs = std::vector<TableSession::Output>;
+
   /// \param table stays valid for the life of the process: its library is never unloaded
-  /// \param symbols values of the model's symbols, for every event
   /// \throws std::runtime_error if the table is of another version or no session can be made
   Model(const pysofie_model* table, std::string name, std::string weights, std::vector<std::int64_t> symbols,
-        std::size_t scratchBytes)
+        Outputs outputs)
       : name_(std::move(name)),
-        pool_([this, table, weights = std::move(weights), symbols = std::move(symbols), scratchBytes] {
-          return std::make_unique<TableSession>(*table, name_, weights, symbols, scratchBytes);
+        pool_([this, table, weights = std::move(weights), symbols = std::move(symbols),
+               outputs = std::move(outputs)] {
+          return std::make_unique<TableSession>(*table, name_, weights, symbols, outputs);
         }) {
     if (table->abi_version != PYSOFIE_ABI_VERSION)
       throw std::runtime_error("pysofie: model '" + name_ + "' was compiled by another version of pysofie");
@@ -217,11 +337,76 @@ class Model {
   Pool<TableSession> pool_;
 };
 
+/// The models among which an event chooses: one, or the folds of a cross-validation.
+using Models = std::vector<std::shared_ptr<Model>>;
+
+/// \throws std::out_of_range if there is no model at that place
+template <class Fold>
+Model& chosen(const Models& models, Fold fold) {
+  if (!(fold >= Fold{}) || static_cast<std::size_t>(fold) >= models.size())
+    throw std::out_of_range("pysofie: an event chooses model " + std::to_string(fold) + " of " +
+                            std::to_string(models.size()));
+  return *models[static_cast<std::size_t>(fold)];
+}
+
+/// Lays entries along an axis of an input; what is left of the axis is padding, entries that are left over
+/// are dropped.
+/// \param stride from one place of the axis to the next
+/// \param size of the axis
+/// \param value of the entry at a place
+template <class T, class Value>
+void lay(T* target, std::size_t stride, std::size_t size, std::size_t entries, T padding, Value value) {
+  const std::size_t filled = std::min(entries, size);
+  for (std::size_t i = 0; i < filled; ++i) target[i * stride] = value(i);
+  for (std::size_t i = filled; i < size; ++i) target[i * stride] = padding;
+}
+
+/// Positions of the entries for which a column is true.
+template <class Column>
+std::vector<std::size_t> positions(const Column& column) {
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < column.size(); ++i)
+    if (column[i]) result.push_back(i);
+  return result;
+}
+
+/// Every stride-th of the values.
+template <class Vector, class T>
+Vector list(const T* values, std::size_t count, std::size_t stride) {
+  Vector result(count);
+  for (std::size_t i = 0; i < count; ++i) result[i] = values[i * stride];
+  return result;
+}
+
+/// Every stride-th of the values, as so many lists.
+template <class Vectors, class T>
+Vectors rows(const T* values, std::size_t count, std::size_t length, std::size_t stride) {
+  Vectors result(count);
+  for (std::size_t i = 0; i < count; ++i)
+    result[i] = list<typename Vectors::value_type>(values + i * length * stride, length, stride);
+  return result;
+}
+
+/// The values at their places among others that are all the same.
+template <class Vector>
+Vector scattered(const Vector& values, const std::vector<std::size_t>& places, std::size_t count,
+                 const typename Vector::value_type& other) {
+  Vector result(count, other);
+  for (std::size_t i = 0; i < places.size(); ++i) result[places[i]] = values[i];
+  return result;
+}
+
 /// A Model by the address of its table, for callers that have no types of C++.
+/// \param outputs itemsize, rank, and whether the data decide the shape, of one output after the other
 inline std::shared_ptr<Model> open(std::uintptr_t table, const std::string& name, const std::string& weights,
-                                   const std::vector<std::int64_t>& symbols, std::size_t scratchBytes) {
+                                   const std::vector<std::int64_t>& symbols,
+                                   const std::vector<std::int64_t>& outputs) {
+  Model::Outputs known;
+  for (std::size_t i = 0; i + 2 < outputs.size(); i += 3)
+    known.push_back({static_cast<std::size_t>(outputs[i]), static_cast<std::size_t>(outputs[i + 1]),
+                     outputs[i + 2] != 0});
   return std::make_shared<Model>(reinterpret_cast<const pysofie_model*>(table), name, weights, symbols,
-                                 scratchBytes);
+                                 known);
 }
 
 }  // namespace pysofie::rdf
