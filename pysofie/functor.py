@@ -65,9 +65,9 @@ def functor(
 ) -> Functor:
     """Make of a model what ``Define`` takes as its second argument.
 
-    A column holds a number or a list of numbers (``RVec``, ``std::vector``, ``std::array``) per event. Numbers
-    fill an input element by element. Lists lie along one axis of it, one column beside the other, and numbers
-    among them are repeated:
+    A column holds a number or a list of numbers (``RVec``, ``std::vector``, ``std::array``) per event.
+    Numbers fill an input element by element. Lists lie along one axis of it, one column beside the other, and
+    numbers among them are repeated:
 
     - along a dynamic leading dim, where the columns are the features of one object: the objects of the event
       are the batch, and the result is a list of that length, a score per jet;
@@ -84,8 +84,8 @@ def functor(
     output : str, int, list or dict, optional
         Which output becomes the column: its name or position; ``"probs[1]"`` is one element along its last
         axis. A list of these, or a dict of member -> output, becomes a struct whose members are columns:
-        ``df.Define("tag", f).Define("pb", "tag.pb")``. Left out, it is all of them. Axes of size 1 vanish: what is
-        left is a number, an ``RVec``, or an ``RVec`` of ``RVec`` such as (objects, classes).
+        ``df.Define("tag", f).Define("pb", "tag.pb")``. Left out, it is all of them. Axes of size 1 vanish:
+        what is left is a number, an ``RVec``, or an ``RVec`` of ``RVec`` such as (objects, classes).
     axis : int or dict of str to int, optional
         Along which axis of the input (or of each input) lists lie, where two are possible.
     pad : float, optional
@@ -96,8 +96,8 @@ def functor(
         around. A dict says to which input each belongs.
     preprocess : Preprocessing, fitted scaler, path, or dict of str to these, optional
         What is done to the values first, see `pysofie.Preprocessing`: that, a scaler of scikit-learn
-        (StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler), or a JSON file of weaver; a dict for several
-        inputs.
+        (StandardScaler, RobustScaler, MinMaxScaler, MaxAbsScaler), or a JSON file of weaver; a dict for
+        several inputs.
     where : str, optional
         A column or expression. Where it is false, the model does not run and the result is `default`. A list
         chooses among the objects of the event.
@@ -282,8 +282,8 @@ class Functor(distributed.Travelling):
         Parameters
         ----------
         *events : array_like, or mapping or table of arrays
-            A mapping of column -> array, awkward or NumPy records or a pandas.DataFrame; or one array for each
-            column; or one of shape ``(n_events, n_columns)``. A column of numbers has the shape
+            A mapping of column -> array, awkward or NumPy records or a pandas.DataFrame; or one array for
+            each column; or one of shape ``(n_events, n_columns)``. A column of numbers has the shape
             ``(n_events,)``; one of lists the shape ``(n_events, n)``, or is an awkward array.
 
         Returns
@@ -432,7 +432,7 @@ class Functor(distributed.Travelling):
             return self._models[tuple(symbols)]
 
     def _helper_column(self, node: Any, what: str, expression: str | None) -> tuple[Any, str | None]:
-        """A column with the value of an expression; the data frame does not show it, nor write it to files."""
+        """A column with the value of an expression; ROOT neither shows it nor writes it to files."""
         known = [] if expression is None else [str(name) for name in node.GetColumnNames()]
         if expression is None or expression in known or re.fullmatch(r"[\w.]+", expression):
             return node, expression
@@ -454,12 +454,13 @@ class Functor(distributed.Travelling):
             close = difflib.get_close_matches(column, known, n=3)
             hint = f"; did you mean {' or '.join(close)}?" if close else f"; it has {', '.join(known)}"
             raise Error(
-                f"model '{self.session.name}' needs column '{column}', which the data frame does not have{hint}"
+                f"model '{self.session.name}' needs column '{column}', which the data frame does not have"
+                f"{hint}"
             ) from error
         if found is None:
             raise Error(
-                f"column '{column}' is of type {node.GetColumnType(column)}; model '{self.session.name}' needs a "
-                f"number or a list of numbers per event"
+                f"column '{column}' is of type {node.GetColumnType(column)}; model '{self.session.name}' "
+                "needs a number or a list of numbers per event"
             )
         return found
 
@@ -467,7 +468,9 @@ class Functor(distributed.Travelling):
 
     def _extra_columns(self) -> list[str]:
         """The columns of `where` and `by`."""
-        asked = [expression for expression in (self._request.where, self._request.by) if expression is not None]
+        asked = [
+            expression for expression in (self._request.where, self._request.by) if expression is not None
+        ]
         return [column for expression in asked for column in expressions.columns(expression)]
 
     def _from_table(self, table: Any) -> tuple[dict[str, tuple[str, ...]], dict[str, arrays.Column]]:
@@ -555,7 +558,9 @@ def _pick(table: Any, column: str) -> arrays.Column:
     try:
         value = table[column]
     except Exception as error:  # every kind of table has its own
-        known = [str(name) for name in (getattr(table, "fields", None) or getattr(table, "columns", None) or table)]
+        known = [
+            str(name) for name in (getattr(table, "fields", None) or getattr(table, "columns", None) or table)
+        ]
         raise ShapeError(f"there is no column '{column}' among {', '.join(known)}") from error
     return arrays.as_column(value, column)
 

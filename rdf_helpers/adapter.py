@@ -1,8 +1,8 @@
 """The C++ that carries one event from columns to a session and back.
 
 An adapter is a function object for ``DefineSlot``: it lays the columns into the model's inputs, runs a
-session that no other thread is using, and returns a number, lists of numbers or a struct. It is the only part of
-a model that Cling has to compile at every start, so it is kept to a few lines; what does not depend on the
+session that no other thread is using, and returns a number, lists of numbers or a struct. It is the only part
+of a model that Cling has to compile at every start, so it is kept to a few lines; what does not depend on the
 model is in ``rdf.hxx``.
 """
 
@@ -192,7 +192,9 @@ class _Writer:
         lines = [f"const std::size_t n{i} = session->common({{{lengths}}});"]
         entries = f"n{i}"
         if self.event.selects_objects:
-            lines.append(f"const auto kept = pysofie::rdf::positions({self.arguments[self.event.where or '']});")
+            lines.append(
+                f"const auto kept = pysofie::rdf::positions({self.arguments[self.event.where or '']});"
+            )
             entries = "kept.size()"
         low, high = extent.low, _UNLIMITED if extent.high is None else str(extent.high)
         if self.plan.padding is not None:

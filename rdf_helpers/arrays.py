@@ -54,12 +54,14 @@ def awkward() -> Any:
     try:
         import awkward as ak
     except ImportError as error:
-        raise Error(f"lists of different lengths need awkward ({error}): pip install 'pysofie[uproot]'") from error
+        raise Error(
+            f"lists of different lengths need awkward ({error}): pip install 'pysofie[uproot]'"
+        ) from error
     return ak
 
 
 def is_table(value: Any) -> bool:
-    """Whether columns are taken from it by name: a mapping, records of awkward or NumPy, a pandas.DataFrame."""
+    """Whether columns are taken from it by name, as from a mapping, records or a pandas.DataFrame."""
     if isinstance(value, Mapping):
         return True
     if getattr(value, "fields", None):
@@ -88,8 +90,8 @@ def as_column(value: Any, name: str) -> Column:
         return _of_awkward(awkward().Array([np.asarray(row) for row in array]), name)
     if array.dtype.kind not in "biuf" or array.ndim > 2:
         raise ShapeError(
-            f"column '{name}' is an array {array.dtype}{list(array.shape)}; one number, or one list of numbers, "
-            "per event is expected"
+            f"column '{name}' is an array {array.dtype}{list(array.shape)}; one number, or one list of "
+            "numbers, per event is expected"
         )
     if array.ndim == 1:
         return array
@@ -165,7 +167,12 @@ class _Scorer:
         for key, where in _groups(np.stack([folds, *sizes], axis=1)):
             parts.append((where, self._run(self.sessions[key[0]], where, key[1:], entries)))
         if not parts:  # no events, and yet shapes and types
-            parts.append((np.empty(0, np.int64), self._run(self.sessions[0], np.empty(0, np.int64), self.plan.smallest, entries)))
+            parts.append(
+                (
+                    np.empty(0, np.int64),
+                    self._run(self.sessions[0], np.empty(0, np.int64), self.plan.smallest, entries),
+                )
+            )
         return {
             result.choice.member: self._gather(result, [(where, outputs[i]) for where, outputs in parts])
             for i, result in enumerate(self.event.results)
@@ -186,7 +193,7 @@ class _Scorer:
         lists = list(self.plan.extents[i].lists)
         if self.kept is not None:
             lists.append(self.event.where or "")
-        first = self.columns[lists[0]].counts
+        first: NDArray[np.int64] = self.columns[lists[0]].counts
         for column in lists[1:]:
             different = np.flatnonzero(self.columns[column].counts != first)
             if different.size:
@@ -195,7 +202,9 @@ class _Scorer:
                     f"event {k}: column '{lists[0]}' has {first[k]} entries, column '{column}' has "
                     f"{self.columns[column].counts[k]}"
                 )
-        return first if self.kept is None else self.kept.counts
+        if self.kept is not None:
+            return self.kept.counts
+        return first
 
     def _sizes(self, i: int, entries: NDArray[np.int64]) -> NDArray[np.int64]:
         extent = self.plan.extents[i]
@@ -206,15 +215,15 @@ class _Scorer:
         if outside.size:
             k = int(outside[0])
             raise ShapeError(
-                f"event {k} has {entries[k]} entries in {quoted(extent.lists)}; the model takes {extent.low} to "
-                f"{extent.high}: give pad="
+                f"event {k} has {entries[k]} entries in {quoted(extent.lists)}; the model takes "
+                f"{extent.low} to {extent.high}: give pad="
             )
         return entries
 
     def _folds(self) -> NDArray[np.int64]:
         if self.event.fold is None:
             return np.zeros(self.events, np.int64)
-        folds = self.columns[self.event.fold].astype(np.int64)
+        folds: NDArray[np.int64] = self.columns[self.event.fold].astype(np.int64)
         outside = np.flatnonzero((folds < 0) | (folds >= len(self.sessions)))
         if outside.size:
             raise ShapeError(f"event {outside[0]} chooses model {folds[outside[0]]} of {len(self.sessions)}")

@@ -20,7 +20,8 @@ _ARITHMETIC = {"bool", "signed char", "float", "double"} | frozenset(
 # Aliases that ROOT does not resolve, because they mean the same on every platform.
 _ROOT_ALIASES = {"Long64_t": "long long", "ULong64_t": "unsigned long long"}
 _LIST = re.compile(
-    r"(?:ROOT::(?:VecOps::)?RVec|(?:std::)?vector|(?:std::)?array)<([\w: ]+?)\s*(?:,\s*(?:(\d+)\w*|[\w:]+<.*>))?\s*>"
+    r"(?:ROOT::(?:VecOps::)?RVec|(?:std::)?vector|(?:std::)?array)"
+    r"<([\w: ]+?)\s*(?:,\s*(?:(\d+)\w*|[\w:]+<.*>))?\s*>"
 )
 
 
@@ -133,9 +134,7 @@ def _own_names(inputs: Sequence[Tensor]) -> Columns:
 def _from_mapping(names: list[str], columns: Mapping[str, Sequence[str] | str]) -> dict[str, tuple[str, ...]]:
     unknown = [str(name) for name in columns if name not in names]
     if unknown:
-        raise Error(
-            f"columns names no input of the model: {quoted(unknown)}; its inputs are {quoted(names)}"
-        )
+        raise Error(f"columns names no input of the model: {quoted(unknown)}; its inputs are {quoted(names)}")
     missing = [name for name in names if name not in columns]
     if missing:
         raise Error(f"columns lacks the model's input {quoted(missing)}")

@@ -112,5 +112,6 @@ def _divide(a: Any, b: Any) -> Any:
 
 def _refusal(expression: str) -> Error:
     return Error(
-        f"on arrays, {expression!r} is not understood: numbers, columns and operators are; give the name of a column"
+        f"on arrays, {expression!r} is not understood: numbers, columns and operators are; "
+        "give the name of a column"
     )

@@ -26,8 +26,8 @@ class Options:
     axis : dict of str to int
         The axis of an input along which lists lie, where it is not obvious.
     padding : float or None
-        What fills an axis that is longer than the lists; longer lists lose their last entries. Without it lists
-        must fit.
+        What fills an axis that is longer than the lists; longer lists lose their last entries. Without it
+        lists must fit.
     masks : dict of str to (str or None, bool)
         Inputs that tell entries from padding: of which input (None where there is no choice), and what
         they hold for an entry.
@@ -210,7 +210,7 @@ class _Planner:
         axis = self._axis(tensor, columns)
         extent = self._extent(tensor, axis)
         known = self.extents[extent].lists
-        known += [column for column in columns if column in self.lists and column not in known]
+        known += dict.fromkeys(column for column in columns if column in self.lists and column not in known)
         self.layouts[tensor.name] = Layout(tensor, columns, axis, extent)
 
     def _axis(self, tensor: Tensor, columns: Sequence[str]) -> int:
@@ -225,13 +225,14 @@ class _Planner:
         if not possible:
             named = quoted([column for column in columns if column in self.lists])
             raise ShapeError(
-                f"the input {tensor} has no axis along which {len(columns)} columns could lie, of which {named} "
-                "hold lists; a model that takes a batch of objects needs a dynamic leading dim"
+                f"the input {tensor} has no axis along which {len(columns)} columns could lie, of which "
+                f"{named} hold lists; a model that takes a batch of objects needs a dynamic leading dim"
             )
         best = possible[0]
         if len(possible) > 1 and _rank(tensor, possible[1]) == _rank(tensor, best):
             raise Error(
-                f"the {len(columns)} columns of the input {tensor} may lie along the axes {possible}: give axis="
+                f"the {len(columns)} columns of the input {tensor} may lie along the axes {possible}: "
+                "give axis="
             )
         return best
 
@@ -270,7 +271,9 @@ class _Planner:
             if of is None or self.layouts[of].extent == i
         ]
         if not candidates:
-            raise Error(f"mask: no axis of the input {tensor} is that of the lists" + (f" of '{of}'" if of else ""))
+            raise Error(
+                f"mask: no axis of the input {tensor} is that of the lists" + (f" of '{of}'" if of else "")
+            )
         if len({extent for _, extent in candidates}) > 1 and not self._are_equal(candidates):
             raise Error(f"mask: say which input {tensor.name!r} belongs to: mask={{'{tensor.name}': input}}")
         axis, extent = candidates[0]
@@ -300,8 +303,8 @@ class _Planner:
             return
         if any(self.lists[column] != extent.high for column in extent.lists):
             raise Error(
-                f"{quoted(extent.lists)}: the model takes exactly {extent.high} entries; give pad= to fill up shorter "
-                "lists with that value and to drop what is left over of longer ones"
+                f"{quoted(extent.lists)}: the model takes exactly {extent.high} entries; give pad= to fill "
+                "up shorter lists with that value and to drop what is left over of longer ones"
             )
 
 
@@ -331,7 +334,7 @@ def _has_other_symbol(tensor: Tensor, axis: int) -> bool:
 
 
 def _solve(tensor: Tensor, columns: Collection[str], symbols: dict[str, int]) -> None:
-    """Settle the symbols of an input of numbers: a leading one is the batch, thus 1; one other takes what is left."""
+    """Settle the symbols of an input of numbers: a leading one is 1, the batch; one other takes the rest."""
     known = math.prod(dim for dim in tensor.shape if isinstance(dim, int))
     for axis, dim in enumerate(tensor.shape):
         if isinstance(dim, str):
@@ -341,5 +344,6 @@ def _solve(tensor: Tensor, columns: Collection[str], symbols: dict[str, int]) ->
     if expected != len(columns):
         values = f"{expected} value" + ("" if expected == 1 else "s")
         raise ShapeError(
-            f"the input {tensor} takes {values} per event, got {len(columns)} columns: {quoted(list(columns))}"
+            f"the input {tensor} takes {values} per event, "
+            f"got {len(columns)} columns: {quoted(list(columns))}"
         )

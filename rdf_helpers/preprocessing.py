@@ -67,8 +67,8 @@ class Scaling:
 class Preprocessing:
     """Standardisation, clipping and missing values, for each feature of an input.
 
-    A value x becomes ``(x - center) * scale``, and is then clipped to ``[low, high]``. A missing value, NaN or a
-    sentinel, becomes what is said here and is neither scaled nor clipped. All of it is compiled into the
+    A value x becomes ``(x - center) * scale``, and is then clipped to ``[low, high]``. A missing value, NaN
+    or a sentinel, becomes what is said here and is neither scaled nor clipped. All of it is compiled into the
     event loop, and done in double precision.
 
     Attributes
@@ -84,7 +84,7 @@ class Preprocessing:
 
     Examples
     --------
-    >>> prepare = pysofie.Preprocessing(center=[50, 0], scale=[0.02, 1], low=-5, high=5, nan=0)  # doctest: +SKIP
+    >>> prepare = pysofie.Preprocessing(center=[50, 0], scale=[0.02, 1], low=-5, nan=0)  # doctest: +SKIP
     >>> score = pysofie.functor("model.onnx", columns=["pt", "eta"], preprocess=prepare)  # doctest: +SKIP
     """
 
@@ -168,7 +168,9 @@ def as_preprocessing(given: PreprocessingLike, inputs: Sequence[str]) -> dict[st
     if isinstance(given, Mapping):
         unknown = [str(name) for name in given if name not in inputs]
         if unknown:
-            raise Error(f"preprocess names no input of the model: '{unknown[0]}'; there are {', '.join(inputs)}")
+            raise Error(
+                f"preprocess names no input of the model: '{unknown[0]}'; there are {', '.join(inputs)}"
+            )
         return {name: _one(part, name) for name, part in given.items()}
     if isinstance(given, (str, os.PathLike)):
         return {name: _of_weaver(Path(given), name) for name in inputs}
@@ -191,7 +193,9 @@ def _of_scaler(scaler: Any) -> Preprocessing:
     names = getattr(scaler, "feature_names_in_", None)
     features = None if names is None else [str(name) for name in names]
     if not hasattr(scaler, "n_features_in_"):
-        taken = "a pysofie.Preprocessing, a fitted scaler of scikit-learn or the path of a JSON file of weaver"
+        taken = (
+            "a pysofie.Preprocessing, a fitted scaler of scikit-learn or the path of a JSON file of weaver"
+        )
         raise UnsupportedError(f"preprocess: {kind} is not taken, or not fitted; give {taken}")
     if kind == "MinMaxScaler":  # X * scale_ + min_
         low, high = scaler.feature_range if scaler.clip else (-math.inf, math.inf)
@@ -222,7 +226,8 @@ def _of_weaver(path: Path, name: str) -> Preprocessing:
         return Preprocessing(offset, scale, low, high, nan=missing, inf=missing)
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidModelError(
-            f"{path} is no preprocessing file of weaver for the input '{name}': {type(error).__name__}: {error}"
+            f"{path} is no preprocessing file of weaver for the input '{name}': "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 

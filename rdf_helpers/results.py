@@ -15,8 +15,8 @@ from pysofie.model import Tensor
 
 from .columns import quoted
 
-#: What the user may ask for: an output by name or position, ``"name[i]"`` for an element along its last axis, a
-#: list of these, or a dict of member -> output for a struct.
+#: What the user may ask for: an output by name or position, ``"name[i]"`` for an element along its last axis,
+#: a list of these, or a dict of member -> output for a struct.
 Outputs = str | int | Sequence[str | int] | Mapping[str, str | int] | None
 
 #: How C++ spells NumPy's types.
@@ -200,10 +200,7 @@ def _describe(choice: Choice, tensor: Tensor, shape: Sequence[int], is_open: Seq
         stride = shape[last]
         choice = Choice(choice.member, choice.output, choice.element % stride)
     open_axes = [axis for axis in axes if is_open[axis]]
-    if not axes:
-        kind = Kind.NUMBER
-    else:
-        kind = Kind.LISTS if len(axes) > 1 and open_axes else Kind.LIST
+    kind = Kind.NUMBER if not axes else Kind.LISTS if len(axes) > 1 and open_axes else Kind.LIST
     return Result(choice, tensor.dtype, kind, tuple(axes), stride, bool(open_axes))
 
 
@@ -229,7 +226,16 @@ def _choice(outputs: Sequence[Tensor], wanted: str | int | np.integer, member: s
     elif not isinstance(wanted, bool) and -len(names) <= wanted < len(names):
         position = int(wanted) % len(names)
         return Choice(member or _identifier(names[position]), position)
-    raise Error(f"output={wanted!r}: the model's outputs are {quoted(names)}; 'name[i]' is one element of them")
+    raise Error(
+        f"output={wanted!r}: the model's outputs are {quoted(names)}; 'name[i]' is one element of them"
+    )
+
+
+def _identifier(name: str) -> str:
+    """A C++ identifier for an output's name."""
+    from pysofie import _core
+
+    return str(_core.sanitize(name))
 
 
 def _require_element(tensor: Tensor, element: int) -> None:
@@ -242,24 +248,6 @@ def _member(name: str) -> str:
     if not name.isidentifier() or not name.isascii():
         raise Error(f"output: {name!r} is no C++ identifier, and cannot name a member")
     return name
-
-
-def _identifier(name: str) -> str:
-    """A C++ identifier for an output's name; the underscore behind it keeps keywords apart."""
-    plain = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_")
-    if not plain or plain[0].isdigit():
-        plain = f"output_{plain}".rstrip("_")
-    return plain if plain not in _CPP_KEYWORDS else f"{plain}_"
-
-
-_CPP_KEYWORDS = frozenset(
-    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const constexpr "
-    "const_cast continue decltype default delete do double dynamic_cast else enum explicit export extern false "
-    "float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr operator or or_eq "
-    "private protected public register reinterpret_cast return short signed sizeof static static_assert static_cast "
-    "struct switch template this thread_local throw true try typedef typeid typename union unsigned using virtual "
-    "void volatile wchar_t while xor xor_eq".split()
-)
 
 
 def values(array: np.ndarray, result: Result) -> np.ndarray:

@@ -38,7 +38,9 @@ def test_each_event_has_its_model(frame):
 
 
 def test_by_a_column_and_with_lists(frame):
-    score = pysofie.fold(models(3), by="fold", columns=["jets", "x"], preprocess=pysofie.Preprocessing(scale=2))
+    score = pysofie.fold(
+        models(3), by="fold", columns=["jets", "x"], preprocess=pysofie.Preprocessing(scale=2)
+    )
     taken = frame.Define("y", score).AsNumpy(["event", "fold", "x", "jets", "y"])
     columns = {name: ak.Array([list(row) for row in taken[name]]) for name in ("jets", "y")}
     expected = 2 * columns["jets"] * (taken["fold"] + 1)
@@ -64,7 +66,7 @@ def test_a_copy_of_another_process(frame):
 
 def test_an_event_that_chooses_no_model(frame):
     score = pysofie.fold(models(), by="event % 4", columns=["x", "x"])
-    with pytest.raises(Exception, match="an event chooses model [23] of 2"):
+    with pytest.raises(Exception, match=r"an event chooses model [23] of 2"):
         frame.Define("y", score).Sum("y").GetValue()
     with pytest.raises(pysofie.ShapeError, match="event 2 chooses model 2 of 2"):
         score({"x": np.ones(4), "event": np.arange(4)})
@@ -78,7 +80,7 @@ def test_models_that_differ():
 
 
 def test_expressions_that_are_wrong(frame):
-    with pytest.raises(pysofie.Error, match="by='event %% 2' is refused by ROOT: .*expected expression"):
+    with pytest.raises(pysofie.Error, match=r"by='event %% 2' is refused by ROOT: .*expected expression"):
         frame.Define("y", pysofie.fold(models(), by="event %% 2", columns=["x", "x"]))
     with pytest.raises(pysofie.Error, match="'nothing', which the data frame does not have"):
         frame.Define("y", pysofie.fold(models(), by="nothing", columns=["x", "x"]))
@@ -86,5 +88,5 @@ def test_expressions_that_are_wrong(frame):
         frame.Define("y", pysofie.fold(models(), by="jets", columns=["x", "x"]))
     score = pysofie.fold(models(), by="std::abs(event) % 2", columns=["x", "x"])
     assert frame.Define("y", score).Count().GetValue() == 100
-    with pytest.raises(pysofie.Error, match="on arrays, .* is not understood"):
+    with pytest.raises(pysofie.Error, match=r"on arrays, .* is not understood"):
         score({"x": np.ones(1), "event": np.ones(1, int)})

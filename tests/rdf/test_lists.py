@@ -1,4 +1,4 @@
-"""Columns of lists: objects as a batch, constituents of one object, padding and masks; frames and arrays alike."""
+"""Columns of lists: objects as a batch, constituents of one object, padding and masks."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ def frame(root):
         root.RDataFrame(60)
         .Define("entry", "rdfentry_")
         .Define("n", "int(rdfentry_ % 5)")
-        .Define("pt", "ROOT::RVec<float> v; for (int i = 0; i < n; ++i) v.push_back(i + 0.5f * entry); return v;")
+        .Define(
+            "pt", "ROOT::RVec<float> v; for (int i = 0; i < n; ++i) v.push_back(i + 0.5f * entry); return v;"
+        )
         .Define("eta", "std::vector<double> v; for (int i = 0; i < n; ++i) v.push_back(i - 2.); return v;")
-        .Define("charge", "ROOT::RVec<int> v; for (int i = 0; i < n; ++i) v.push_back(i % 2 ? 1 : -1); return v;")
+        .Define(
+            "charge", "ROOT::RVec<int> v; for (int i = 0; i < n; ++i) v.push_back(i % 2 ? 1 : -1); return v;"
+        )
         .Define("good", "ROOT::RVec<bool> v; for (int i = 0; i < n; ++i) v.push_back(i != 1); return v;")
         .Define("three", "std::array<float, 3>{1.f * entry, 2.f, 3.f}")
         .Define("met", "100. + entry")
@@ -71,7 +75,9 @@ def test_several_values_for_each_object(frame):
 
 
 def test_one_class_of_each_object(frame):
-    both = pysofie.functor(small.classes(), columns=["pt", "charge"], output={"first": "y[0]", "last": "y[-1]"})
+    both = pysofie.functor(
+        small.classes(), columns=["pt", "charge"], output={"first": "y[0]", "last": "y[-1]"}
+    )
     scored = frame.Define("s", both).Define("first", "s.first").Define("last", "s.last")
     given = events(scored, "pt", "charge", "first", "last")
     assert given["first"] == given["pt"]
@@ -99,7 +105,8 @@ def test_a_fixed_number_of_constituents(frame, shape, axis):
     each = pysofie.functor(model, columns=["pt", "eta"], output="each", pad=-1)
     given = events(frame, "pt", "eta")
     expected = [
-        ([p + e for p, e in zip(*row, strict=True)] + [-2] * 3)[:3] for row in zip(*given.values(), strict=True)
+        ([p + e for p, e in zip(*row, strict=True)] + [-2] * 3)[:3]
+        for row in zip(*given.values(), strict=True)
     ]
     assert same_on_arrays(frame, each, "score") == expected
     with pytest.raises(pysofie.Error, match=r"'pt', 'eta': the model takes exactly 3 entries; give pad="):
@@ -122,12 +129,16 @@ def test_masks(frame, size):
     most = 3 if size == 3 else 4
     assert given["c"] == [min(len(pt), most) for pt in given["pt"]]
     assert given["t"] == [sum(pt[:most]) for pt in given["pt"]]
-    padding = pysofie.functor(small.masked(size), columns={"x": ["pt"]}, padding_mask="mask", pad=7, output="count")
-    assert same_on_arrays(frame, padding, "c") == [max(size - len(pt), 0) if size == 3 else 0 for pt in given["pt"]]
+    padding = pysofie.functor(
+        small.masked(size), columns={"x": ["pt"]}, padding_mask="mask", pad=7, output="count"
+    )
+    assert same_on_arrays(frame, padding, "c") == [
+        max(size - len(pt), 0) if size == 3 else 0 for pt in given["pt"]
+    ]
 
 
 def test_bounds_of_a_dynamic_dim(frame):
-    """With padding lists are brought within them; without, an event outside is an error that names the columns."""
+    """With padding lists are brought within them; without, an event outside is an error."""
     model = small.constituents((1, 2, "n"), 2)
     each = pysofie.functor(model, columns=["pt", "pt"], output="each", pad=0, dims={"n": (2, 3)})
     lengths = {len(row) for row in same_on_arrays(frame, each, "score")}
@@ -171,7 +182,7 @@ def test_columns_named_as_the_inputs(root):
 def test_lists_of_different_lengths(frame):
     score = pysofie.functor(small.classes(), columns=["pt", "short"])
     other = frame.Define("short", "ROOT::RVec<float>(1)")
-    with pytest.raises(Exception, match="column 'pt' has . entries, column 'short' has 1"):
+    with pytest.raises(Exception, match=r"column 'pt' has . entries, column 'short' has 1"):
         events(other.Define("score", score), "score")
     with pytest.raises(pysofie.ShapeError, match="event 0: column 'pt' has 0 entries, column 'short' has 1"):
         score(table(other, "pt", "short"))

@@ -1,4 +1,4 @@
-"""What is done to values before the model sees them: in frames, on arrays, and by those who wrote the recipes."""
+"""What is done to values before the model sees them, in frames and on arrays."""
 
 from __future__ import annotations
 
@@ -33,11 +33,15 @@ def scores(frame, functor):
 
 def one(**options):
     """The first of three columns, preprocessed."""
-    return pysofie.functor(small.weighted_sum("float64", weights=(1, 0, 0)), columns=["a", "b", "b"], **options)
+    return pysofie.functor(
+        small.weighted_sum("float64", weights=(1, 0, 0)), columns=["a", "b", "b"], **options
+    )
 
 
 def test_scaling_clipping_and_missing_values(frame):
-    prepare = pysofie.Preprocessing(center=[1, 0, 0], scale=[0.5, 1, 1], low=-5, high=5, nan=-7, sentinels={-999: 8})
+    prepare = pysofie.Preprocessing(
+        center=[1, 0, 0], scale=[0.5, 1, 1], low=-5, high=5, nan=-7, sentinels={-999: 8}
+    )
     np.testing.assert_array_equal(scores(frame, one(preprocess=prepare)), [-0.5, 0, -2, 5, 8, -7, 5, -5])
 
 
@@ -94,8 +98,22 @@ def test_scalers_that_are_not_taken():
 
 def weaver(path, **changes):
     infos = {
-        "a": {"median": 1, "norm_factor": 0.5, "replace_inf_value": 3, "lower_bound": -5, "upper_bound": 5, "pad": 0},
-        "b": {"median": 0, "norm_factor": 1, "replace_inf_value": 0, "lower_bound": -1e32, "upper_bound": 1e32, "pad": 0},
+        "a": {
+            "median": 1,
+            "norm_factor": 0.5,
+            "replace_inf_value": 3,
+            "lower_bound": -5,
+            "upper_bound": 5,
+            "pad": 0,
+        },
+        "b": {
+            "median": 0,
+            "norm_factor": 1,
+            "replace_inf_value": 0,
+            "lower_bound": -1e32,
+            "upper_bound": 1e32,
+            "pad": 0,
+        },
     }
     part = {"var_names": ["a", "b", "b"], "var_infos": infos, "var_length": 1} | changes
     path.write_text(json.dumps({"input_names": ["x"], "x": part, "output_names": ["y"]}))
@@ -114,7 +132,9 @@ def test_files_that_are_not_weavers(tmp_path):
     path = tmp_path / "p.json"
     for text in ("{", '{"y": {}}', '{"x": {"var_names": ["a"], "var_infos": {}}}', "[]"):
         path.write_text(text)
-        with pytest.raises(pysofie.InvalidModelError, match=r"p\.json is no preprocessing file of weaver for the input 'x'"):
+        with pytest.raises(
+            pysofie.InvalidModelError, match=r"p\.json is no preprocessing file of weaver for the input 'x'"
+        ):
             one(preprocess=path)
     with pytest.raises(FileNotFoundError):
         one(preprocess=tmp_path / "absent.json")

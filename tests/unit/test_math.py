@@ -12,7 +12,17 @@ from onnx import helper
 import pysofie
 
 SOURCE = Path(__file__).with_name("math_accuracy.cpp")
-LIMITS = {"floor": 0, "ceil": 0, "round": 0, "trunc": 0, "tanh": 6, "erf": 7, "sigmoid": 4, "tan": 4, "pow": 2}
+LIMITS = {
+    "floor": 0,
+    "ceil": 0,
+    "round": 0,
+    "trunc": 0,
+    "tanh": 6,
+    "erf": 7,
+    "sigmoid": 4,
+    "tan": 4,
+    "pow": 2,
+}
 FAMILIES = ("TRIGONOMETRIC", "HYPERBOLIC", "ERROR_FUNCTION", "POWER")
 
 
