@@ -57,6 +57,41 @@ def test_distributed(root, tmp_path, backend):
 
 
 @pytest.mark.root
+def test_jets(root, tmp_path):
+    words = run_tutorial("jets_particlenet.py", tmp_path)
+    counts = dict(re.findall(r"(one prong|two prongs): (\d+) of 10000 jets", words))
+    assert int(counts["two prongs"]) > 8000
+    assert int(counts["one prong"]) < 1500
+    assert int(re.search(r"jets have 0 to (\d+) constituents", words).group(1)) > 32, "none is truncated"
+    assert float(re.search(r"ROC curve: ([0-9.]+)", words).group(1)) > 0.94
+    assert (tmp_path / "jets_score.png").stat().st_size > 5000
+
+
+@pytest.mark.root
+def test_boosted_decision_trees(root, tmp_path):
+    pytest.importorskip("xgboost", reason="needs XGBoost: pip install 'pysofie[xgboost]'")
+    pytest.importorskip("onnxmltools", reason="needs onnxmltools: pip install 'pysofie[xgboost]'")
+    words = run_tutorial("bdt_xgboost.py", tmp_path)
+    assert float(re.search(r"from XGBoost in 5000 events: (\S+)", words).group(1)) < 1e-5
+    assert float(re.search(r"ROC curve: ([0-9.]+)", words).group(1)) > 0.77
+    assert (tmp_path / "bdt_score.png").stat().st_size > 5000
+
+
+@pytest.mark.root
+def test_folds_and_systematics(root, tmp_path):
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'pysofie[sklearn]'")
+    pytest.importorskip("skl2onnx", reason="needs skl2onnx: pip install 'pysofie[sklearn]'")
+    words = run_tutorial("folds_and_systematics.py", tmp_path)
+    assert float(re.search(r"from scikit-learn: (\S+)", words).group(1)) < 1e-5
+    assert float(re.search(r"cross evaluated: ([0-9.]+)", words).group(1)) > 0.68
+    for kind in ("sig", "bkg"):
+        pattern = rf"{kind}: (\d+) events have a score above 0.7; (\d+) and (\d+) with"
+        nominal, down, up = map(int, re.search(pattern, words).groups())
+        assert 0 < down < nominal < up
+    assert (tmp_path / "jet_energy_scale.png").stat().st_size > 5000
+
+
+@pytest.mark.root
 @pytest.mark.parametrize("how", ["", "+O"], ids=["interpreted", "compiled"])
 def test_macro(root, tmp_path, how):
     pysofie.emit(MODEL, tmp_path, dims={"batch": 1})
