@@ -22,6 +22,8 @@ _BINARY: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.BitXor: operator.xor,
     ast.RShift: operator.rshift,
     ast.LShift: operator.lshift,
+}
+_COMPARISONS: dict[type[ast.AST], Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
     ast.Gt: operator.gt,
@@ -39,11 +41,28 @@ def parse(expression: str) -> ast.expr:
     Error
         It is no such expression.
     """
-    python = re.sub(r"!(?!=)", " not ", expression.replace("&&", " and ").replace("||", " or "))
+    if "~" in expression:
+        raise _refusal(expression)
+    python = expression.replace("&&", " and ").replace("||", " or ")
+    python = re.sub(r"!(?!=)", "~", python)  # `not` would bind less tightly than C++'s `!`
     try:
-        return ast.parse(python.strip(), mode="eval").body
+        tree = ast.parse(python.strip(), mode="eval").body
     except (SyntaxError, ValueError) as error:
         raise _refusal(expression) from error
+    if any(isinstance(node, (ast.Call, ast.Subscript)) or _binds_otherwise(node) for node in ast.walk(tree)):
+        raise _refusal(expression)
+    return tree
+
+
+def _binds_otherwise(node: ast.AST) -> bool:
+    """Whether it compares what ``&``, ``|`` or ``^`` gives, without parentheses: C++ compares first."""
+    if not isinstance(node, ast.Compare):
+        return False
+    left, right = node.left, node.comparators[-1]
+    bare = [left] * (left.col_offset == node.col_offset)
+    bare += [right] * (right.end_col_offset == node.end_col_offset)
+    bitwise = (ast.BitAnd, ast.BitOr, ast.BitXor)
+    return any(isinstance(operand, ast.BinOp) and isinstance(operand.op, bitwise) for operand in bare)
 
 
 def columns(expression: str) -> list[str]:
@@ -81,13 +100,14 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
         if isinstance(node, (ast.Name, ast.Attribute)):
             return values[ast.unparse(node)]
         if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, bool)):
-            return node.value
+            # A float is what NumPy rounds to the other operand's type, a float64 is not.
+            return np.float64(node.value) if isinstance(node.value, float) else node.value
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            return _divide(visit(node.left), visit(node.right))
+            return _divide(_promote(visit(node.left)), _promote(visit(node.right)))
         if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
-            return _BINARY[type(node.op)](visit(node.left), visit(node.right))
-        if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            return _BINARY[type(node.ops[0])](visit(node.left), visit(node.comparators[0]))
+            return _BINARY[type(node.op)](_promote(visit(node.left)), _promote(visit(node.right)))
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARISONS:
+            return _COMPARISONS[type(node.ops[0])](visit(node.left), visit(node.comparators[0]))
         if isinstance(node, ast.BoolOp):
             combine = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
             parts = [visit(value) for value in node.values]
@@ -95,13 +115,20 @@ def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
             for part in parts[1:]:
                 result = combine(result, part)
             return result
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
             return np.logical_not(visit(node.operand))
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            return -visit(node.operand)
+            return -_promote(visit(node.operand))
         raise _refusal(expression)
 
     return visit(parse(expression))
+
+
+def _promote(value: Any) -> Any:
+    """C++ computes with int where operands are smaller, and so never with bool."""
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "biu" or value.dtype.itemsize >= 4:
+        return value
+    return value.astype(np.int32)
 
 
 def _divide(a: Any, b: Any) -> Any:
