@@ -65,10 +65,24 @@ def emit(
     files = generate(model, Options(target, profile, precision=precision), weights=weights)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    return [_replace(folder / file, content) for file, content in sorted(files.items())]
+    return [write_file(folder / file, content) for file, content in sorted(files.items())]
 
 
-def _replace(path: Path, content: bytes) -> Path:
+def write_file(path: Path, content: bytes) -> Path:
+    """Write a file that appears as a whole, or replaces the one that is there.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        In a folder that exists.
+    content : bytes
+        What it shall hold.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+    """
     descriptor, scratch = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pysofie.compile import compile
+from pysofie.emit import emit, write_file
 from pysofie.errors import Error, ShapeError
 from pysofie.importers import as_source
-from rdf_helpers import adapter, arrays, cling, distributed, expressions, hook, layout, results
-from rdf_helpers.columns import Columns, ColumnType, column_type, match, quoted
+from rdf_helpers import adapter, arrays, cling, distributed, expressions, hook, layout, macro, results
+from rdf_helpers.columns import Columns, ColumnType, column_type, match, parse_type, quoted
 from rdf_helpers.preprocessing import Preprocessing, PreprocessingLike, as_preprocessing
 
 if TYPE_CHECKING:
@@ -308,6 +311,68 @@ class Functor(distributed.Travelling):
         scores = arrays.score(event, self._sessions, columns)
         return scores if self._is_struct else next(iter(scores.values()))
 
+    def emit(
+        self, directory: str | os.PathLike[str] = ".", *, types: Mapping[str, str] | None = None
+    ) -> list[Path]:
+        """Write the C++ code of the column, for ROOT macros that run without Python.
+
+        ``<name>_rdf.hxx`` includes the code of the model, which `pysofie.emit` would write, and has
+        ``TMVA_SOFIE_<name>::rdf::define(frame, "score")``.
+
+        Parameters
+        ----------
+        directory : path
+            Where to; made if it is not there.
+        types : dict of str to str, optional
+            The C++ types of columns and of the expressions of `where` and `by`, such as
+            ``"ROOT::RVec<float>"``; those that are left out are float, bool for `where` and long for `by`.
+
+        Returns
+        -------
+        list of pathlib.Path
+            The files.
+
+        Raises
+        ------
+        Error
+            A type is none of numbers or lists of numbers, or is that of no column; or the models of several
+            folds have the same name.
+        """
+        named = self._match(self._request.columns)
+        given = dict(types or {})
+        wanted = [column for columns in named.values() for column in columns]
+        kinds = {column: _parsed(column, given.pop(column, "float")) for column in dict.fromkeys(wanted)}
+        helpers: dict[str, str] = {}
+
+        def chooser(asked: str | None, usual: str) -> str | None:
+            """The column of `where` or `by`, which the header makes of an expression."""
+            if asked is None:
+                return None
+            column = asked if _is_column(asked) else _helper_name(asked)
+            kind = _parsed(asked, given.pop(asked, usual))
+            kinds.setdefault(column, kind)
+            if column != asked:
+                helpers[column] = f"static_cast<{kind.spelled}>({asked})"
+            return column
+
+        where, by = chooser(self._request.where, "bool"), chooser(self._request.by, "long")
+        if given:
+            raise Error(f"types: the functor reads no column {quoted([*given])}; it reads {quoted([*kinds])}")
+        names = [session.name for session in self._sessions]
+        if len(set(names)) < len(names):
+            raise Error(f"the models need different names to be emitted, they are {quoted(names)}")
+        event = self._event(named, kinds, where, by)
+        symbols, _ = self._shapes(event.plan)
+        models = [
+            macro.EmittedModel(session.name, symbols, _output_facts(session)) for session in self._sessions
+        ]
+        text = macro.write(event, models, helpers)
+        precision = str(self._options.get("precision", "float32"))
+        files = [
+            file for source in self._sources for file in emit(source.load(), directory, precision=precision)
+        ]
+        return [*files, write_file(Path(directory) / f"{names[0]}_rdf.hxx", text.encode())]
+
     def _arguments(self) -> tuple[Any, ...]:
         return self._sources, self._request, self._options
 
@@ -432,11 +497,11 @@ class Functor(distributed.Travelling):
             return self._models[tuple(symbols)]
 
     def _helper_column(self, node: Any, what: str, expression: str | None) -> tuple[Any, str | None]:
-        """A column with the value of an expression; ROOT neither shows it nor writes it to files."""
+        """A column with the value of an expression."""
         known = [] if expression is None else [str(name) for name in node.GetColumnNames()]
-        if expression is None or expression in known or re.fullmatch(r"[\w.]+", expression):
+        if expression is None or expression in known or _is_column(expression):
             return node, expression
-        name = f"rdf_pysofie_{hashlib.sha256(expression.encode()).hexdigest()[:16]}_"
+        name = _helper_name(expression)
         if not node.HasColumn(name):
             try:
                 with cling.quiet() as words:
@@ -540,18 +605,34 @@ def _require_objects(event: adapter.Event, where: str) -> None:
 
 
 def _open(session: Session, symbols: Sequence[int]) -> Any:
-    outputs = [
-        number
-        for tensor in session.outputs
-        for number in (
-            max(np.dtype(tensor.dtype).itemsize, 1),
-            len(tensor.shape),
-            int(tensor.name in session.measured),
-        )
-    ]
+    outputs = [int(fact) for facts in _output_facts(session) for fact in facts]
     return cling.root().pysofie.rdf.open(
         session.library.address, session.name, str(session.weights), symbols, outputs
     )
+
+
+def _output_facts(session: Session) -> list[tuple[int, int, bool]]:
+    """Itemsize, rank, and whether the data decide the shape, of each output."""
+    return [
+        (np.dtype(tensor.dtype).itemsize, len(tensor.shape), tensor.name in session.measured)
+        for tensor in session.outputs
+    ]
+
+
+def _is_column(expression: str) -> bool:
+    return re.fullmatch(r"[\w.]+", expression) is not None
+
+
+def _helper_name(expression: str) -> str:
+    """A column that ROOT takes for one of its own: it neither shows it nor writes it to files."""
+    return f"rdf_pysofie_{hashlib.sha256(expression.encode()).hexdigest()[:16]}_"
+
+
+def _parsed(column: str, spelled: str) -> ColumnType:
+    kind = parse_type(spelled)
+    if kind is None:
+        raise Error(f"types: '{column}' cannot be {spelled!r}; it is a number or a list of numbers")
+    return kind
 
 
 def _pick(table: Any, column: str) -> arrays.Column:

@@ -98,12 +98,30 @@ def write(name: str, event: Event, frame: Frame) -> str:
     str
         C++ that needs ``rdf.hxx`` and ``ROOT/RDataFrame.hxx``.
     """
-    return f"""{_Writer(name, event).text()}\
+    return f"""{function_object(name, event)}\
 {frame.type} {name}_define({frame.type}& frame, const std::string& column,
     pysofie::rdf::Models models, const std::vector<std::string>& columns) {{
   return frame.{frame.method}Slot(column, {name}(std::move(models)), columns);
 }}
 """
+
+
+def function_object(name: str, event: Event) -> str:
+    """Text of the adapter alone.
+
+    Parameters
+    ----------
+    name : str
+        C++ identifier of the function object.
+    event : Event
+        What it does.
+
+    Returns
+    -------
+    str
+        C++ that needs ``rdf.hxx`` and ``ROOT/RVec.hxx``.
+    """
+    return _Writer(name, event).text()
 
 
 class _Writer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ class ColumnType:
     length: int | None = None
 
 
-def column_type(node: Any, column: str, resolve: Any) -> ColumnType | None:
+def column_type(node: Any, column: str, resolve: Callable[[str], Any]) -> ColumnType | None:
     """The type of a data frame's column; None if it does not hold numbers.
 
     Parameters
@@ -59,7 +59,19 @@ def column_type(node: Any, column: str, resolve: Any) -> ColumnType | None:
     resolve : callable
         Replaces the aliases in a C++ type.
     """
-    spelled = str(node.GetColumnType(column))
+    return parse_type(str(node.GetColumnType(column)), resolve)
+
+
+def parse_type(spelled: str, resolve: Callable[[str], Any] = str) -> ColumnType | None:
+    """What a C++ type holds; None if it is not a number nor a list of numbers.
+
+    Parameters
+    ----------
+    spelled : str
+        The type.
+    resolve : callable
+        Replaces the aliases in a C++ type.
+    """
     found = _LIST.fullmatch(spelled)
     element = (found.group(1) if found else spelled).strip()
     resolved = _ROOT_ALIASES.get(element) or str(resolve(element))

@@ -102,6 +102,17 @@ def check(model: Path, dims: dict[str, Any]) -> None:
 @click.option("--inline", is_flag=True, help="Put the weights into the header.")
 @click.option("--profile", is_flag=True, help="Let the code time its kernels.")
 @click.option("--name", help="Name of the generated code; by default that of the file.")
+@click.option("--rdf", is_flag=True, help="Write a column of RDataFrame, too: a header for ROOT macros.")
+@options.columns
+@options.take
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    callback=options.parse_types,
+    metavar="COLUMN=TYPE",
+    help="With --rdf: the C++ type of a column that is not float. May be repeated.",
+)
 @options.precision
 @options.dims
 def emit(
@@ -112,6 +123,10 @@ def emit(
     inline: bool,
     profile: bool,
     name: str | None,
+    rdf: bool,
+    columns: list[str] | dict[str, list[str]] | None,
+    take: int | str | None,
+    types: dict[str, str],
     dims: dict[str, Any],
 ) -> None:
     """Write the C++ code of a model.
@@ -120,17 +135,28 @@ def emit(
     Examples:
       pysofie emit model.onnx -o generated
       pysofie emit model.onnx --target sycl --dim batch=1:4096
+      pysofie emit model.onnx --rdf --columns pt,eta --type pt=ROOT::RVec<float>
     """
-    files = pysofie.emit(
-        model,
-        output,
-        target=target,
-        weights="inline" if inline else "file",
-        profile=profile,
-        precision=precision,
-        name=name,
-        dims=dims,
-    )
+    if rdf and (target != "cpu" or inline or profile):
+        raise click.UsageError("--rdf goes with neither --target nor --inline nor --profile")
+    if not rdf and (columns or take is not None or types):
+        raise click.UsageError("--columns, --take and --type need --rdf")
+    if rdf:
+        functor = pysofie.functor(
+            model, columns=columns, output=take, precision=precision, name=name, dims=dims
+        )
+        files = functor.emit(output, types=types)
+    else:
+        files = pysofie.emit(
+            model,
+            output,
+            target=target,
+            weights="inline" if inline else "file",
+            profile=profile,
+            precision=precision,
+            name=name,
+            dims=dims,
+        )
     for file in files:
         click.echo(f"wrote {file} ({file.stat().st_size} bytes)")
 

@@ -51,6 +51,41 @@ dims = click.option(
 )  # fmt: skip
 
 
+def _parse_columns(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> list[str] | dict[str, list[str]] | None:
+    """Read ``a,b`` or ``input=a,b``."""
+    named: dict[str, list[str]] = {}
+    for text in values:
+        name, _, listed = text.rpartition("=")
+        named.setdefault(name, []).extend(column.strip() for column in listed.split(","))
+    if "" in named and len(named) > 1:
+        raise click.BadParameter("give INPUT=a,b for all inputs of the model, or for none")
+    return named.get("", named) or None
+
+
+def _parse_output(_context: click.Context, _option: click.Parameter, value: str | None) -> int | str | None:
+    return int(value) if value is not None and value.isdecimal() else value
+
+
+columns = click.option(
+    "--columns", multiple=True, callback=_parse_columns, metavar="[INPUT=]A,B,...",
+    help="The columns that feed the model; by default its features or inputs. May be repeated.",
+)  # fmt: skip
+take = click.option(
+    "--take", callback=_parse_output, metavar="NAME|INDEX",
+    help="Which output of the model is the score, or which element: 'probs[1]'.",
+)  # fmt: skip
+
+
+def parse_types(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Read ``column=type``."""
+    types = dict(text.rpartition("=")[::2] for text in values)
+    if "" in types or "" in types.values():
+        raise click.BadParameter(f"{list(values)} are not all COLUMN=TYPE")
+    return types
+
+
 def read_inputs(inputs: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """Arrays from ``.npz`` files, or from ``NAME=FILE.npy``."""
     import numpy as np

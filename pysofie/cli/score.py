@@ -29,25 +29,8 @@ from pysofie.cli import main, options
 from pysofie.score import ENGINES
 
 
-def _parse_columns(
-    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
-) -> list[str] | dict[str, list[str]] | None:
-    """Read ``a,b`` or ``input=a,b``."""
-    named: dict[str, list[str]] = {}
-    for text in values:
-        name, _, listed = text.rpartition("=")
-        named.setdefault(name, []).extend(column.strip() for column in listed.split(","))
-    if "" in named and len(named) > 1:
-        raise click.BadParameter("give INPUT=a,b for all inputs of the model, or for none")
-    return named.get("", named) or None
-
-
 def _parse_chunk(_context: click.Context, _option: click.Parameter, value: str) -> int | str:
     return int(value) if value.strip().isdecimal() else value
-
-
-def _parse_output(_context: click.Context, _option: click.Parameter, value: str | None) -> int | str | None:
-    return int(value) if value is not None and value.isdecimal() else value
 
 
 @main.command()
@@ -57,13 +40,8 @@ def _parse_output(_context: click.Context, _option: click.Parameter, value: str 
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
     help="The file to write: .root or .parquet.",
 )  # fmt: skip
-@click.option(
-    "--columns", multiple=True, callback=_parse_columns, metavar="[INPUT=]A,B,...",
-    help="The branches that feed the model; by default its features or inputs. May be repeated.",
-)  # fmt: skip
-@click.option(
-    "--take", callback=_parse_output, metavar="NAME|INDEX", help="Which output of the model is the score."
-)
+@options.columns
+@options.take
 @click.option("--name", default="score", show_default=True, help="The new branch.")
 @click.option(
     "--engine", type=click.Choice(ENGINES), default="uproot", show_default=True,
