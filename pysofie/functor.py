@@ -214,10 +214,21 @@ class Functor(distributed.Travelling):
 
     def __init__(self, sources: Sequence[Source], request: Request, options: Mapping[str, Any]) -> None:
         self._sources = list(sources)
-        self._request = request
         self._options = dict(options)
-        self._sessions: list[Session] = [compile(source, **options) for source in self._sources]
-        self.session = self._sessions[0]
+        self._take([compile(source, **options) for source in self._sources], request)
+
+    @classmethod
+    def of_session(cls, session: Session, request: Request) -> Functor:
+        """Make a functor for arrays of a model that has been compiled."""
+        functor = cls.__new__(cls)
+        functor._sources, functor._options = [], {}
+        functor._take([session], request)
+        return functor
+
+    def _take(self, sessions: Sequence[Session], request: Request) -> None:
+        self._request = request
+        self._sessions = list(sessions)
+        self.session: Session = self._sessions[0]
         _require_alike(self._sessions)
         if (request.where is None) != (request.default is None):
             raise Error("where= and default= belong together: default= is the result where where= is false")
@@ -305,7 +316,8 @@ class Functor(distributed.Travelling):
         else:
             named, columns = self._from_arrays(events)
         types = {
-            column: ColumnType("", "", isinstance(values, arrays.Lists)) for column, values in columns.items()
+            column: ColumnType("", "", isinstance(values, arrays.Lists), getattr(values, "length", None))
+            for column, values in columns.items()
         }
         event = self._event(named, types, self._request.where, self._request.by)
         scores = arrays.score(event, self._sessions, columns)
@@ -408,11 +420,11 @@ class Functor(distributed.Travelling):
 
     def _bounds(self) -> dict[str, tuple[int, int]]:
         """What the user said of dynamic dims."""
-        dims = self._sources[0].dims
+        dims = self._sources[0].dims if self._sources else {}
         return {symbol: (b[0], b[1]) for symbol, b in dims.items() if isinstance(b, tuple) and len(b) == 2}
 
     def _match(self, columns: Columns | None) -> dict[str, tuple[str, ...]]:
-        features = self._sources[0].load().feature_names if columns is None else None
+        features = self._sources[0].load().feature_names if columns is None and self._sources else None
         named = match(self.session.inputs, columns, features, self._layout.masks)
         for tensor in self.session.inputs:
             if tensor.name in named:
@@ -665,7 +677,7 @@ def _evaluated(table: Any, expression: str) -> arrays.Column:
 
 def _split(given: Sequence[Any], count: int | None) -> list[Any]:
     """One array for each column: a table of shape (n_events, n_columns) has several."""
-    if len(given) == 1 and np.ndim(given[0]) == 2 and not arrays.is_awkward(given[0]):
+    if len(given) == 1 and not arrays.is_awkward(given[0]) and np.ndim(given[0]) == 2:
         table = np.asarray(given[0])
         if count != 1 or table.shape[1] == 1:
             return list(table.T)

@@ -87,12 +87,15 @@ class Session:
         Parameters
         ----------
         *arrays, **named : array_like
-            The inputs, in order or by name; a sequence is a list, an absent optional None.
+            The inputs, in order or by name; a sequence is a list, an absent optional None. Or events: records
+            of awkward, or one awkward array for each column, by the rules of `pysofie.functor`. Their columns
+            are named as the inputs, or stand in the order in which the one input takes them.
 
         Returns
         -------
         numpy.ndarray or named tuple of numpy.ndarray
-            The output, or all of them; the tensors of a sequence one by one.
+            The output, or all of them; the tensors of a sequence one by one. Of events what a functor
+            returns.
 
         Raises
         ------
@@ -102,6 +105,8 @@ class Session:
         IndexError
             The model computed an index that lies outside its tensor.
         """
+        if any(type(array) is not np.ndarray and _has_events(array) for array in arrays):
+            return self._score_events(arrays, named)
         if named or self.input_values or len(arrays) != len(self.inputs):
             arrays = tuple(self._bind(arrays, named))
         outputs = self._compute(arrays)
@@ -310,6 +315,19 @@ class Session:
         outputs = ", ".join(map(str, self.outputs))
         return f"<pysofie.Session {self.name} on {self.target}: ({inputs}) -> ({outputs})>"
 
+    def _score_events(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        from pysofie.functor import Functor, Request
+
+        if named:
+            raise ShapeError(f"{self.name}: events are given as records, or column by column, without names")
+        functor = Functor.of_session(self, Request())
+        fields = getattr(arrays[0], "fields", None)
+        if len(arrays) != 1 or not fields:
+            return functor(*arrays)
+        names = [tensor.name for tensor in self.inputs]
+        order = names if set(names) <= set(fields) else fields
+        return functor(*(arrays[0][field] for field in order))
+
     # --- the way of a call ------------------------------------------------------------------------------
 
     def _compute(self, arrays: Sequence[Any]) -> list[Array]:
@@ -443,6 +461,13 @@ class _State:
         """The outputs in the shapes that the data of the last run decided."""
         shapes = self.runner.result_shapes()
         return [np.ndarray(shape, array.dtype, array) for shape, array in zip(shapes, outputs, strict=True)]
+
+
+def _has_events(value: Any) -> bool:
+    """Whether it is an array of awkward that is no tensor: records, or lists of different lengths."""
+    if type(value).__module__.partition(".")[0] != "awkward":
+        return False
+    return bool(value.fields) or "var" in str(value.type)
 
 
 def _as_input(value: Any, tensor: Tensor, dtype: np.dtype[Any]) -> Array:

@@ -26,10 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Lists:
-    """A column of lists: those of event i are ``values[starts[i]:starts[i] + counts[i]]``."""
+    """A column of lists: those of event i are ``values[starts[i]:starts[i] + counts[i]]``.
+
+    `length` is that of all lists, where the column's type says so.
+    """
 
     values: Array
     counts: NDArray[np.int64]
+    length: int | None = None
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -95,7 +99,8 @@ def as_column(value: Any, name: str) -> Column:
         )
     if array.ndim == 1:
         return array
-    return Lists(np.ascontiguousarray(array).ravel(), np.full(len(array), array.shape[1], np.int64))
+    length = array.shape[1]
+    return Lists(np.ascontiguousarray(array).ravel(), np.full(len(array), length, np.int64), length)
 
 
 def _of_awkward(value: Any, name: str) -> Column:

@@ -346,3 +346,27 @@ def test_bounds_make_the_arena_static():
     assert len(sizes) == 1
     with pytest.raises(pysofie.ShapeError, match="64"):
         session.run({"x": np.ones((65, 3), "float32"), "weight": np.ones(65, "float32")})
+
+
+# --- events -------------------------------------------------------------------------------------------------
+
+
+def sum_of_squares(shape):
+    """Of the features of each object."""
+    nodes = [helper.make_node("ReduceSumSquare", ["x"], ["y"], axes=[1], keepdims=0)]
+    return support.model(nodes, [support.floats("x", *shape)], [support.floats("y", "n")], opset=13)
+
+
+def test_events_of_awkward():
+    """Records and jagged lists, by the rules of a functor, in one call."""
+    ak = pytest.importorskip("awkward", reason="needs awkward: pip install 'pysofie[uproot]'")
+    session = pysofie.compile(sum_of_squares(("n", 2)))
+    jets = ak.Array([[{"pt": 1.0, "eta": 2}, {"pt": 3.0, "eta": 0}], [], [{"pt": 0.5, "eta": 1}]])
+    expected = [[5, 9], [], [1.25]]
+    assert ak.to_list(session(jets)) == expected
+    assert ak.to_list(session(jets["pt"], jets["eta"])) == expected
+    assert ak.to_list(session(ak.zip({"pt": jets["pt"], "eta": jets["eta"]}, depth_limit=1))) == expected
+    np.testing.assert_array_equal(session(ak.Array([{"a": 3, "b": 4}])), [25])
+    np.testing.assert_array_equal(session(ak.Array(np.array([[3, 4]], "float32"))), [25])
+    with pytest.raises(pysofie.Error, match="takes exactly 2 entries"):
+        session(jets["pt"])
