@@ -146,7 +146,7 @@ def _own_names(inputs: Sequence[Tensor]) -> Columns:
 def _from_mapping(names: list[str], columns: Mapping[str, Sequence[str] | str]) -> dict[str, tuple[str, ...]]:
     unknown = [str(name) for name in columns if name not in names]
     if unknown:
-        raise Error(f"columns names no input of the model: {quoted(unknown)}; its inputs are {quoted(names)}")
+        raise Error(f"columns: {quoted(unknown)} is no input that takes columns; there are {quoted(names)}")
     missing = [name for name in names if name not in columns]
     if missing:
         raise Error(f"columns lacks the model's input {quoted(missing)}")

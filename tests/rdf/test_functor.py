@@ -249,7 +249,7 @@ def test_elements_that_columns_cannot_hold_are_refused(root):
     ("columns", "message"),
     [
         (["pt", "eta"], "3 values per event, got 2 columns: 'pt', 'eta'"),
-        ({"y": ["pt", "eta", "phi"]}, "names no input of the model: 'y'; its inputs are 'x'"),
+        ({"y": ["pt", "eta", "phi"]}, "'y' is no input that takes columns; there are 'x'"),
         ({}, "lacks the model's input 'x'"),
         ([1, 2, 3], "must hold names of columns"),
     ],
