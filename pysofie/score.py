@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 Scores = Mapping[str, Any]
 
-# Events that are given to the model at once: what it reads and computes stays in the cache.
-_BLOCK = 8192
+# Events that one thread scores before it asks for more.
+_BLOCK = 32768
 
 # Between event loops there are interrupts and progress.
 _MOST_EVENTS_PER_LOOP = 1_000_000

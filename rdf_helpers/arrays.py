@@ -44,6 +44,9 @@ class Lists:
         return len(self.counts)
 
 
+# Events that go through the model at once: what it reads and gives stays in the cache.
+_BLOCK = 8192
+
 Column = Any  # an array of numbers of shape (n_events,), or Lists
 
 
@@ -118,6 +121,8 @@ def _of_awkward(value: Any, name: str) -> Column:
 
 def convert(values: Array, dtype: str) -> Array:
     """What `convert` in rdf.hxx does: NaN becomes zero, and what is out of range the nearest integer."""
+    if values.dtype == dtype:
+        return values
     if values.dtype.kind != "f" or np.dtype(dtype).kind not in "iu":
         with np.errstate(over="ignore"):
             return values.astype(dtype)
@@ -170,7 +175,9 @@ class _Scorer:
         parts: list[tuple[NDArray[np.int64], list[Array]]] = []
         sizes = [self._sizes(i, entries[i]) for i in range(len(entries))]
         for key, where in _groups(np.stack([folds, *sizes], axis=1)):
-            parts.append((where, self._run(self.sessions[key[0]], where, key[1:], entries)))
+            for first in range(0, len(where), _BLOCK):
+                block = where[first : first + _BLOCK]
+                parts.append((block, self._run(self.sessions[key[0]], block, key[1:], entries)))
         if not parts:  # no events, and yet shapes and types
             parts.append(
                 (
@@ -270,12 +277,17 @@ class _Scorer:
         for result in self.event.results:
             name = session.outputs[result.choice.output].name
             of_runs = iter([results.values(outputs[name][None], result)[0] for outputs in ran])
-            if result.is_open:
-                nothing = np.empty((0,) * (2 if result.kind is results.Kind.LISTS else 1), result.dtype)
-            else:
-                nothing = np.array(convert(np.array([self.event.default]), result.dtype)[0])
+            nothing = self._without_run(session, result)
             values.append([next(of_runs) if runs else nothing for runs in wanted])
         return values
+
+    def _without_run(self, session: Session, result: results.Result) -> Array:
+        """The result of an event that is left out."""
+        if result.is_open:
+            return np.empty((0,) * (2 if result.kind is results.Kind.LISTS else 1), result.dtype)
+        shape = self.plan.shape(session.outputs[result.choice.output], self.plan.smallest)
+        size = [math.prod(shape[axis] for axis in result.axes)] if result.axes else []
+        return np.full(size, convert(np.array([self.event.default]), result.dtype)[0])
 
     def _wanted(self, events: NDArray[np.int64]) -> Array:
         if self.event.where is None or self.event.selects_objects:
@@ -323,7 +335,7 @@ class _Scorer:
         if not source.values.size:
             return np.zeros((len(events), size), layout.tensor.dtype)
         lists = source if self.kept is None else self.kept
-        chosen = np.where(within, lists.starts[events][:, None] + np.arange(size), 0)
+        chosen = np.where(within, _of(lists.starts, events)[:, None] + np.arange(size), 0)
         if self.kept is not None:
             chosen = self.kept.values[chosen] if self.kept.values.size else np.zeros_like(chosen)
         return self._scaled(layout, j, source.values)[chosen]
@@ -372,8 +384,10 @@ def _groups(keys: NDArray[np.int64]) -> list[tuple[list[int], NDArray[np.int64]]
 
 
 def _of(values: Array, events: NDArray[np.int64]) -> Array:
-    """Those of some events, which are ordered: all of them if they are as many."""
-    return values if len(values) == len(events) else values[events]
+    """Those of some events, which are ordered; without a copy if they follow each other."""
+    if len(events) and events[-1] - events[0] + 1 == len(events):
+        return values[events[0] : events[-1] + 1]
+    return values[events]
 
 
 def _jagged(values: Any, depth: int, dtype: str) -> Any:

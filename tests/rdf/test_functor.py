@@ -339,6 +339,34 @@ def test_different_models_side_by_side(frame):
     np.testing.assert_array_equal(b, 5 * pt)
 
 
+def test_files_of_one_name_in_different_folders(frame, tmp_path):
+    """What is compiled goes by the content."""
+    functors = []
+    for name, weights in (("a", (1, 1)), ("b", (5, 0))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.onnx").write_bytes(small.weighted_sum(weights=weights))
+        functors.append(pysofie.functor(tmp_path / name / "model.onnx", columns=["pt", "phi"]))
+    scored = frame.Define("a", functors[0]).Define("b", functors[1])
+    pt, phi, a, b = arrays(scored, "pt", "phi", "a", "b")
+    np.testing.assert_array_equal(a, pt + phi)
+    np.testing.assert_array_equal(b, 5 * pt)
+
+
+def test_members_of_a_struct(frame, tmp_path):
+    """Columns like any other: in expressions, filters and files."""
+    tag = pysofie.functor(small.two_inputs(), columns={"jets": ["pt", "eta"], "met": "phi"})
+    scored = frame.Define("tag", tag).Define("total", "tag.total").Define("first", "tag.sums[0]")
+    pt, eta, phi, total, first = arrays(scored, "pt", "eta", "phi", "total", "first")
+    np.testing.assert_array_equal(first, pt + phi)
+    np.testing.assert_allclose(total, (pt + eta) * phi, rtol=1e-6)
+    assert scored.Filter("tag.total > 100").Count().GetValue() == np.sum(total > 100) > 0
+    file = str(tmp_path / "members.root")
+    scored.Snapshot("events", file, ["entry", "total", "first"])
+    on_arrays = tag({"pt": pt, "eta": eta, "phi": phi})
+    assert set(on_arrays) == {"sums", "products", "total"}
+    np.testing.assert_array_equal(on_arrays["total"], total)
+
+
 def test_the_same_model_twice(frame, score):
     again = pysofie.functor(small.weighted_sum(), columns=small.PT_ETA_PHI)
     a, b = arrays(frame.Define("a", score).Define("b", again), "a", "b")

@@ -236,6 +236,24 @@ def test_left_out_without_a_default():
         pysofie.functor(small.weighted_sum(), where="good")
 
 
+def test_variations_of_lists(root, frame):
+    """Of the values, of which objects there are, and of what chooses among them."""
+    score = pysofie.functor(small.weighted_sum(weights=(1,)), columns=["pt"], where="good", default=0)
+    varied = (
+        frame.Vary("pt", "ROOT::RVec<ROOT::RVec<float>>{2 * pt, pt + 1}", ["scaled", "moved"])
+        .Vary("good", "ROOT::RVec<ROOT::RVec<bool>>{!good}", ["others"])
+        .Define("y", score)
+        .Define("s", "ROOT::VecOps::Sum(y)")
+    )
+    sums = root.RDF.Experimental.VariationsFor(varied.Sum("s"))
+    given = events(frame, "pt", "good")
+    kept = [p for row, good in zip(*given.values(), strict=True) for p, g in zip(row, good, strict=True) if g]
+    assert sums["nominal"] == sum(kept)
+    assert sums["pt:scaled"] == 2 * sum(kept)
+    assert sums["pt:moved"] == sum(kept) + len(kept)
+    assert sums["good:others"] == sum(map(sum, given["pt"])) - sum(kept)
+
+
 # --- arrays -------------------------------------------------------------------------------------------------
 
 
@@ -262,3 +280,13 @@ def test_tables_that_do_not_fit():
         score({"pt": ak.Array([[[1.0]]]), "eta": [1], "phi": [1]})
     with pytest.raises(pysofie.ShapeError, match="column 'pt' has missing values"):
         score({"pt": ak.Array([1.0, None]), "eta": [1, 1], "phi": [1, 1]})
+
+
+def test_left_out_events_of_a_model_whose_data_decide_sizes(frame):
+    """Lists are empty then, and numbers the default."""
+    positive = pysofie.functor(small.positive(), columns=["met", "n", "n"], where="n != 2", default=-1)
+    given = events(frame, "met", "n")
+    expected = [
+        [v for v in (met, n, n) if v > 0] if n != 2 else [] for met, n in zip(*given.values(), strict=True)
+    ]
+    assert same_on_arrays(frame, positive, "y") == expected
