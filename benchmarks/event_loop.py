@@ -50,6 +50,8 @@ def write_events(path: Path, events: int) -> None:
     root = cling.root()
     options = root.RDF.RSnapshotOptions()
     options.fCompressionLevel = 0
+    # With its default, ROOT ignores the level.
+    options.fCompressionAlgorithm = root.RCompressionSetting.EAlgorithm.kUseGlobal
     frame = root.RDataFrame("sig_tree", [sample_file()] * -(-events // SAMPLE_EVENTS))
     frame.Snapshot("events", str(path), pysofie.load(MODEL).feature_names, options)
 

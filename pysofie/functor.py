@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pysofie import _core
 from pysofie.compile import compile
 from pysofie.emit import emit, write_file
 from pysofie.errors import Error, ShapeError
@@ -238,7 +239,7 @@ class Functor(distributed.Travelling):
         self._layout = self._layout_options()
         taking = [tensor.name for tensor in self.session.inputs if tensor.name not in self._layout.masks]
         self._preprocessing: dict[str, Preprocessing] = as_preprocessing(request.preprocess, taking)
-        self._models: dict[tuple[int, ...], Any] = {}
+        self._models: dict[tuple[int, ...], _core.AdapterModels] = {}
         self._lock = threading.Lock()
         if request.columns is not None:
             self._match(request.columns)
@@ -485,27 +486,22 @@ class Functor(distributed.Travelling):
 
     # --- RDataFrame -------------------------------------------------------------------------------------
 
-    def _adapter(self, event: adapter.Event, frame: adapter.Frame) -> tuple[Any, Any]:
-        """The C++ function that defines the column in a frame, and what it shares."""
+    def _adapter(self, event: adapter.Event, frame: adapter.Frame) -> tuple[Any, int]:
+        """The C++ function that defines the column in a frame, and the address of the models."""
         cling.declare_adapters()
         template = adapter.write("NAME", event, frame)
         name = f"pysofie_adapter_{hashlib.sha256(template.encode()).hexdigest()[:16]}"
         code = re.sub(r"\bNAME(?=\b|_result\b|_define\b)", name, template)
         cling.declare(f"#pragma cling optimize(3)\n{code}")
-        return getattr(cling.root(), f"{name}_define"), self._shared(event.plan)
+        return getattr(cling.root(), f"{name}_define"), self._shared(event.plan).address
 
-    def _shared(self, plan: layout.Plan) -> Any:
+    def _shared(self, plan: layout.Plan) -> _core.AdapterModels:
         """The models whose sessions all threads of all event loops share."""
-        root = cling.root()
         symbols, _ = self._shapes(plan)
         with self._lock:
             if tuple(symbols) not in self._models:
-                models = root.pysofie.rdf.Models()
-                for session in self._sessions:
-                    _kept_loaded.append(session)
-                    with _errors_of_root(r"pysofie: (.*)"):
-                        models.push_back(_open(session, symbols))
-                self._models[tuple(symbols)] = models
+                _kept_loaded.extend(self._sessions)
+                self._models[tuple(symbols)] = _open(self._sessions, symbols)
             return self._models[tuple(symbols)]
 
     def _helper_column(self, node: Any, what: str, expression: str | None) -> tuple[Any, str | None]:
@@ -616,10 +612,13 @@ def _require_objects(event: adapter.Event, where: str) -> None:
         raise Error(f"where: '{where}' holds a list, but the model gives no value for each of its entries")
 
 
-def _open(session: Session, symbols: Sequence[int]) -> Any:
-    outputs = [int(fact) for facts in _output_facts(session) for fact in facts]
-    return cling.root().pysofie.rdf.open(
-        session.library.address, session.name, str(session.weights), symbols, outputs
+def _open(sessions: Sequence[Session], symbols: Sequence[int]) -> _core.AdapterModels:
+    return _core.AdapterModels(
+        [
+            (session.library.address, session.name, str(session.weights), _output_facts(session))
+            for session in sessions
+        ],
+        list(symbols),
     )
 
 

@@ -1,6 +1,6 @@
 """What joins a compiled model to ROOT's RDataFrame.
 
-The C++ side is headers in ``include/pysofie``, of which ``rdf.hxx`` is the one that all rest on. The Python
+The C++ side is headers in ``include/pysofie``, of which Cling sees only ``adapter.hxx``. The Python
 side decides which columns feed which input (`columns`) and where their values lie in it (`layout`), what is
 done to them first (`preprocessing`) and what becomes of the outputs (`results`). It writes the few lines of
 C++ that carry an event from columns to a session and back (`adapter`, and `macro` for C++ users), has Cling

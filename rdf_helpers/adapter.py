@@ -3,7 +3,7 @@
 An adapter is a function object for ``DefineSlot``: it lays the columns into the model's inputs, runs a
 session that no other thread is using, and returns a number, lists of numbers or a struct. It is the only part
 of a model that Cling has to compile at every start, so it is kept to a few lines; what does not depend on the
-model is in ``rdf.hxx``.
+model is in ``adapter.hxx``.
 """
 
 from __future__ import annotations
@@ -96,12 +96,12 @@ def write(name: str, event: Event, frame: Frame) -> str:
     Returns
     -------
     str
-        C++ that needs ``rdf.hxx`` and ``ROOT/RDataFrame.hxx``.
+        C++ that needs ``adapter.hxx`` and ``ROOT/RDataFrame.hxx``.
     """
     return f"""{function_object(name, event)}\
 {frame.type} {name}_define({frame.type}& frame, const std::string& column,
-    pysofie::rdf::Models models, const std::vector<std::string>& columns) {{
-  return frame.{frame.method}Slot(column, {name}(std::move(models)), columns);
+    std::uintptr_t models, const std::vector<std::string>& columns) {{
+  return frame.{frame.method}Slot(column, {name}(pysofie::rdf::Models(models)), columns);
 }}
 """
 
@@ -119,7 +119,7 @@ def function_object(name: str, event: Event) -> str:
     Returns
     -------
     str
-        C++ that needs ``rdf.hxx`` and ``ROOT/RVec.hxx``.
+        C++ that needs ``adapter.hxx`` and ``ROOT/RVec.hxx``.
     """
     return _Writer(name, event).text()
 
@@ -136,7 +136,7 @@ class _Writer:
         body = "\n".join(f"    {line}" for line in self._body())
         return f"""{self._struct()}struct {self.name} {{
   pysofie::rdf::Models models;
-  explicit {self.name}(pysofie::rdf::Models shared) : models(std::move(shared)) {{}}
+  explicit {self.name}(const pysofie::rdf::Models& shared) : models(shared) {{}}
 {self._scalers()}  {self._result_type()} operator()({self._parameters()}) const {{
 {body}
   }}
@@ -167,7 +167,7 @@ class _Writer:
 
     def _body(self) -> list[str]:
         fold = self.arguments[self.event.fold] if self.event.fold else "0"
-        lines = [f"const auto session = pysofie::rdf::chosen(models, {fold}).session(slot);"]
+        lines = [f"const auto session = models.session({fold}, slot);"]
         for i, extent in enumerate(self.plan.extents):
             lines += self._extent(i, extent)
         if self.plan.open_symbols:
@@ -178,9 +178,9 @@ class _Writer:
                 else str(self.plan.symbols[symbol])
                 for symbol in self.event.symbols
             ]
-            lines.append(f"session->prepare({{{', '.join(values)}}});")
+            lines.append(f"session.prepare({{{', '.join(values)}}});")
         inputs = [line for i, layout in enumerate(self.plan.layouts) for line in self._input(i, layout)]
-        lines += self._guarded([*inputs, "session->run();"])
+        lines += self._guarded([*inputs, "session.run();"])
         return [*lines, *self._return()]
 
     def _guarded(self, run: list[str]) -> list[str]:
@@ -188,7 +188,7 @@ class _Writer:
         if self.event.where is None or self.event.selects_objects:
             return run
         fills = [
-            f"session->fill<{CPP_TYPES[dtype]}>({output}, {self._default(dtype)});"
+            f"session.fill<{CPP_TYPES[dtype]}>({output}, {self._default(dtype)});"
             for output, dtype in sorted({(r.choice.output, r.dtype) for r in self.event.results})
         ]
         return [
@@ -207,7 +207,7 @@ class _Writer:
         if self.event.selects_objects:
             lists.append(self.event.where or "")
         lengths = ", ".join(f"{{{cpp_string(column)}, {self.arguments[column]}.size()}}" for column in lists)
-        lines = [f"const std::size_t n{i} = session->common({{{lengths}}});"]
+        lines = [f"const std::size_t n{i} = session.common({{{lengths}}});"]
         entries = f"n{i}"
         if self.event.selects_objects:
             lines.append(
@@ -220,7 +220,7 @@ class _Writer:
         elif low == 0 and extent.high is None:
             size = entries
         else:
-            size = f"session->within({entries}, {low}, {high}, {cpp_string(quoted(extent.lists))})"
+            size = f"session.within({entries}, {low}, {high}, {cpp_string(quoted(extent.lists))})"
         return [*lines, f"const std::size_t s{i} = {size};"]
 
     # --- inputs -----------------------------------------------------------------------------------------
@@ -229,13 +229,11 @@ class _Writer:
         element = CPP_TYPES[layout.tensor.dtype]
         if layout.axis is None:
             values = [self._value(layout, j, element, None) for j in range(len(layout.columns))]
-            lines = [f"{element}* const x{index} = session->input<{element}>({index}, {len(values)});"]
+            lines = [f"{element}* const x{index} = session.input<{element}>({index}, {len(values)});"]
             return [*lines, *(f"x{index}[{j}] = {value};" for j, value in enumerate(values))]
         before, after = self._elements_around(layout)
         size = f"s{layout.extent}"
-        lines = [
-            f"{element}* const x{index} = session->input<{element}>({index}, {before * after} * {size});"
-        ]
+        lines = [f"{element}* const x{index} = session.input<{element}>({index}, {before * after} * {size});"]
         for j in range(before * after):
             offset = f"{j // after} * {size} * {after} + {j % after}"
             lines.append(
@@ -283,16 +281,16 @@ class _Writer:
 
     def _result(self, result: Result) -> str:
         output, element = result.choice.output, CPP_TYPES[result.dtype]
-        start = f"session->output<{element}>({output})"
+        start = f"session.output<{element}>({output})"
         if result.choice.element:
             start += f" + {result.choice.element}"
         if result.kind is Kind.NUMBER:
             return f"*({start})"
         if result.kind is Kind.LIST:
-            count = f"session->size({output}) / {result.stride}"
+            count = f"session.size({output}) / {result.stride}"
             value = f"pysofie::rdf::list<{result.column_type}>({start}, {count}, {result.stride})"
         else:
-            dims = [f"session->dim({output}, {axis})" for axis in result.axes]
+            dims = [f"session.dim({output}, {axis})" for axis in result.axes]
             value = (
                 f"pysofie::rdf::rows<{result.column_type}>({start}, {dims[0]}, {' * '.join(dims[1:])}, "
                 f"{result.stride})"
@@ -302,6 +300,6 @@ class _Writer:
     def _scattered(self, result: Result, value: str) -> str:
         default = self._default(result.dtype)
         if result.kind is Kind.LISTS:
-            length = " * ".join(f"session->dim({result.choice.output}, {axis})" for axis in result.axes[1:])
+            length = " * ".join(f"session.dim({result.choice.output}, {axis})" for axis in result.axes[1:])
             default = f"ROOT::RVec<{CPP_TYPES[result.dtype]}>({length}, {default})"
         return f"pysofie::rdf::scattered({value}, kept, n0, {default})"

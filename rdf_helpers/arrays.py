@@ -120,7 +120,7 @@ def _of_awkward(value: Any, name: str) -> Column:
 
 
 def convert(values: Array, dtype: str) -> Array:
-    """What `convert` in rdf.hxx does: NaN becomes zero, and what is out of range the nearest integer."""
+    """What `convert` in convert.hxx does: NaN becomes zero, and what is out of range the nearest integer."""
     if values.dtype == dtype:
         return values
     if values.dtype.kind != "f" or np.dtype(dtype).kind not in "iu":

@@ -104,10 +104,10 @@ def declare(code: str) -> None:
 
 
 def declare_adapters() -> None:
-    """Make ``rdf.hxx`` known to Cling."""
+    """Make ``adapter.hxx`` known to Cling."""
     for directory in include_directories():
         root().gInterpreter.AddIncludePath(str(directory))
-    declare('#pragma cling optimize(3)\n#include "pysofie/rdf.hxx"\n#include <ROOT/RDataFrame.hxx>\n')
+    declare('#pragma cling optimize(3)\n#include "pysofie/adapter.hxx"\n#include <ROOT/RDataFrame.hxx>\n')
 
 
 def build(header: str, name: str) -> int:

@@ -43,7 +43,7 @@ def write(event: adapter.Event, models: Sequence[EmittedModel], helpers: Mapping
     Returns
     -------
     str
-        C++17 that needs ROOT, the models' headers and ``pysofie/rdf.hxx``.
+        C++17 that needs ROOT, the models' headers and ``pysofie/sessions.hxx``.
     """
     name = models[0].name
     includes = "\n".join(f'#include "{model.name}.hxx"' for model in models)
@@ -61,12 +61,11 @@ def write(event: adapter.Event, models: Sequence[EmittedModel], helpers: Mapping
 #define PYSOFIE_RDF_{name}
 
 #include <ROOT/RDataFrame.hxx>
-#include <memory>
 #include <string>
 #include <vector>
 
 {includes}
-#include "pysofie/rdf.hxx"
+#include "pysofie/sessions.hxx"
 
 namespace TMVA_SOFIE_{name} {{
 namespace rdf {{
@@ -78,8 +77,8 @@ inline const std::vector<std::string> columns = {{{columns}}};
 /// What `DefineSlot` takes. Its copies share the weights; threads never share a session.
 /// \\throws std::runtime_error if a weights file is missing or not that of the model
 inline Functor functor({parameters}) {{
-  return Functor({{
-{opened}}});
+  return Functor(pysofie::rdf::open({{
+{opened}}}));
 }}
 
 /// The data frame with one more column.
@@ -98,8 +97,4 @@ auto define(Frame frame, const std::string& column, {parameters}) {{
 def _open(i: int, model: EmittedModel) -> str:
     outputs = ", ".join(f"{{{size}, {rank}, {str(open_).lower()}}}" for size, rank, open_ in model.outputs)
     symbols = ", ".join(map(str, model.symbols))
-    return (
-        f'std::make_shared<pysofie::rdf::Model>(TMVA_SOFIE_{model.name}::table(), "{model.name}", '
-        f"weights{i}, "
-        f"std::vector<std::int64_t>{{{symbols}}}, pysofie::rdf::Model::Outputs{{{outputs}}})"
-    )
+    return f'{{TMVA_SOFIE_{model.name}::table(), "{model.name}", weights{i}, {{{symbols}}}, {{{outputs}}}}}'

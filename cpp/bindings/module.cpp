@@ -9,4 +9,5 @@ NB_MODULE(_core, m) {
   register_errors();
   register_graph(m);
   register_library(m);
+  register_adapters(m);
 }

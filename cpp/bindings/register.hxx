@@ -11,3 +11,6 @@ void register_graph(nanobind::module_& m);
 
 /// Library and Runner: compiled models.
 void register_library(nanobind::module_& m);
+
+/// AdapterModels: compiled models as event loops see them.
+void register_adapters(nanobind::module_& m);

@@ -1,5 +1,8 @@
 // Threads that all come with the same two slot numbers: each must have a session to itself.
+#include <atomic>
 #include <cstdio>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
