@@ -20,18 +20,15 @@ from pysofie.compile import compile
 from pysofie.emit import emit, write_file
 from pysofie.errors import Error, ShapeError
 from pysofie.importers import as_source
-from rdf_helpers import adapter, arrays, cling, distributed, expressions, hook, layout, macro, results
+from rdf_helpers import adapter, arrays, cling, distributed, expressions, hook, layout, macro, results, tables
 from rdf_helpers.columns import Columns, ColumnType, column_type, match, parse_type, quoted
 from rdf_helpers.preprocessing import Preprocessing, PreprocessingLike, as_preprocessing
 
 if TYPE_CHECKING:
     from pysofie.importers import ModelLike, Source
-    from pysofie.model import Tensor
     from pysofie.session import Session
     from rdf_helpers.preprocessing import Scaling
     from rdf_helpers.results import Outputs
-
-Masks = str | Sequence[str] | Mapping[str, str] | None
 
 # Data frames run the code of a compiled model after its functor is gone: such a library stays loaded.
 _kept_loaded: list[Session] = []
@@ -45,8 +42,8 @@ class Request:
     output: Outputs = None
     axis: int | Mapping[str, int] | None = None
     pad: float | None = None
-    mask: Masks = None
-    padding_mask: Masks = None
+    mask: layout.Masks = None
+    padding_mask: layout.Masks = None
     preprocess: PreprocessingLike | Mapping[str, PreprocessingLike] | None = None
     where: str | None = None
     default: float | None = None
@@ -60,8 +57,8 @@ def functor(
     output: Outputs = None,
     axis: int | Mapping[str, int] | None = None,
     pad: float | None = None,
-    mask: Masks = None,
-    padding_mask: Masks = None,
+    mask: layout.Masks = None,
+    padding_mask: layout.Masks = None,
     preprocess: PreprocessingLike | Mapping[str, PreprocessingLike] | None = None,
     where: str | None = None,
     default: float | None = None,
@@ -236,7 +233,9 @@ class Functor(distributed.Travelling):
         self._choices, self._is_struct = results.choose(self.session.outputs, request.output)
         chosen = [self.session.outputs[choice.output] for choice in self._choices]
         results.require_numbers([*self.session.inputs, *chosen])
-        self._layout = self._layout_options()
+        self._layout = layout.options(
+            self.session.inputs, request.axis, request.pad, request.mask, request.padding_mask, self._bounds()
+        )
         taking = [tensor.name for tensor in self.session.inputs if tensor.name not in self._layout.masks]
         self._preprocessing: dict[str, Preprocessing] = as_preprocessing(request.preprocess, taking)
         self._models: dict[tuple[int, ...], _core.AdapterModels] = {}
@@ -312,12 +311,12 @@ class Functor(distributed.Travelling):
         ShapeError
             The arrays are not as many as the columns, differ in length, or do not fit the model.
         """
-        if len(events) == 1 and arrays.is_table(events[0]):
+        if len(events) == 1 and tables.is_table(events[0]):
             named, columns = self._from_table(events[0])
         else:
             named, columns = self._from_arrays(events)
         types = {
-            column: ColumnType("", "", isinstance(values, arrays.Lists), getattr(values, "length", None))
+            column: ColumnType("", "", isinstance(values, tables.Lists), getattr(values, "length", None))
             for column, values in columns.items()
         }
         event = self._event(named, types, self._request.where, self._request.by)
@@ -394,30 +393,6 @@ class Functor(distributed.Travelling):
         return f"<pysofie.Functor {self.session.name} -> {outputs}>"
 
     # --- what happens to an event -----------------------------------------------------------------------
-
-    def _layout_options(self) -> layout.Options:
-        request, inputs = self._request, [tensor.name for tensor in self.session.inputs]
-        if isinstance(request.axis, Mapping) or request.axis is None:
-            axes = dict(request.axis or {})
-        elif len(inputs) == 1:
-            axes = {inputs[0]: request.axis}
-        else:
-            raise Error(f"axis: the model has several inputs; give a dict with keys of {quoted(inputs)}")
-        masks = {name: (of, True) for name, of in _masks(request.mask)}
-        masks |= {name: (of, False) for name, of in _masks(request.padding_mask)}
-        for what, names in (
-            ("axis", [*axes]),
-            ("mask", [*masks, *(of for of, _ in masks.values() if of is not None)]),
-        ):
-            for name in names:
-                if name not in inputs:
-                    raise Error(f"{what}: the model has no input '{name}'; its inputs are {quoted(inputs)}")
-        for tensor in self.session.inputs:
-            if tensor.name in axes:
-                axes[tensor.name] = _axis(axes[tensor.name], tensor)
-        if len(masks) == len(inputs):
-            raise Error("mask: the model has no other input")
-        return layout.Options(axes, request.pad, masks, self._bounds())
 
     def _bounds(self) -> dict[str, tuple[int, int]]:
         """What the user said of dynamic dims."""
@@ -546,25 +521,25 @@ class Functor(distributed.Travelling):
         ]
         return [column for expression in asked for column in expressions.columns(expression)]
 
-    def _from_table(self, table: Any) -> tuple[dict[str, tuple[str, ...]], dict[str, arrays.Column]]:
+    def _from_table(self, table: Any) -> tuple[dict[str, tuple[str, ...]], dict[str, tables.Column]]:
         named = self._match(self._request.columns)
         wanted = [column for columns in named.values() for column in columns]
-        columns = {column: _pick(table, column) for column in dict.fromkeys(wanted)}
+        columns = {column: tables.pick(table, column) for column in dict.fromkeys(wanted)}
         for expression in (self._request.where, self._request.by):
             if expression is not None and expression not in columns:
-                columns[expression] = _evaluated(table, expression)
+                columns[expression] = tables.evaluated(table, expression)
         return named, columns
 
     def _from_arrays(
         self, given: Sequence[Any]
-    ) -> tuple[dict[str, tuple[str, ...]], dict[str, arrays.Column]]:
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, tables.Column]]:
         if self._extra_columns():
             raise ShapeError(
                 f"{self.session.name} reads {quoted(self._extra_columns())}, too: give a mapping of columns"
             )
         named = self._match_count(given)
         count = sum(map(len, named.values()))
-        values = _split(given, count)
+        values = tables.split(given, count)
         if len(values) != count:
             raise ShapeError(
                 f"{self.session.name} takes {count} columns, got {len(values)}: "
@@ -572,27 +547,13 @@ class Functor(distributed.Travelling):
             )
         positions = iter(range(count))
         numbered = {name: tuple(f"#{next(positions)}" for _ in columns) for name, columns in named.items()}
-        return numbered, {f"#{i}": arrays.as_column(value, f"#{i}") for i, value in enumerate(values)}
+        return numbered, {f"#{i}": tables.as_column(value, f"#{i}") for i, value in enumerate(values)}
 
     def _match_count(self, given: Sequence[Any]) -> dict[str, tuple[str, ...]]:
         """The columns, which need no names where there is one input."""
         if self._request.columns is not None or len(self.session.inputs) - len(self._layout.masks) > 1:
             return self._match(self._request.columns)
-        return self._match([f"#{i}" for i in range(len(_split(given, None)))])
-
-
-def _masks(given: Masks) -> list[tuple[str, str | None]]:
-    if given is None:
-        return []
-    if isinstance(given, Mapping):
-        return list(given.items())
-    return [(name, None) for name in ([given] if isinstance(given, str) else given)]
-
-
-def _axis(axis: int, tensor: Tensor) -> int:
-    if not -len(tensor.shape) <= axis < len(tensor.shape):
-        raise Error(f"axis={axis}: the input {tensor} has {len(tensor.shape)} axes")
-    return axis % len(tensor.shape)
+        return self._match([f"#{i}" for i in range(len(tables.split(given, None)))])
 
 
 def _require_alike(sessions: Sequence[Session]) -> None:
@@ -644,43 +605,6 @@ def _parsed(column: str, spelled: str) -> ColumnType:
     if kind is None:
         raise Error(f"types: '{column}' cannot be {spelled!r}; it is a number or a list of numbers")
     return kind
-
-
-def _pick(table: Any, column: str) -> arrays.Column:
-    try:
-        value = table[column]
-    except Exception as error:  # every kind of table has its own
-        known = [
-            str(name) for name in (getattr(table, "fields", None) or getattr(table, "columns", None) or table)
-        ]
-        raise ShapeError(f"there is no column '{column}' among {', '.join(known)}") from error
-    return arrays.as_column(value, column)
-
-
-def _evaluated(table: Any, expression: str) -> arrays.Column:
-    values = {column: _pick(table, column) for column in expressions.columns(expression)}
-    if list(values) == [expression]:
-        return values[expression]
-    lists = [column for column, value in values.items() if isinstance(value, arrays.Lists)]
-    if not lists:
-        return np.asarray(expressions.evaluate(expression, values))
-    counts = values[lists[0]].counts
-    flat = {
-        column: value.values if isinstance(value, arrays.Lists) else np.repeat(value, counts)
-        for column, value in values.items()
-    }
-    if len({len(value) for value in flat.values()}) > 1:
-        raise ShapeError(f"{expression!r}: {quoted(lists)} differ in length")
-    return arrays.Lists(np.asarray(expressions.evaluate(expression, flat)), counts)
-
-
-def _split(given: Sequence[Any], count: int | None) -> list[Any]:
-    """One array for each column: a table of shape (n_events, n_columns) has several."""
-    if len(given) == 1 and not arrays.is_awkward(given[0]) and np.ndim(given[0]) == 2:
-        table = np.asarray(given[0])
-        if count != 1 or table.shape[1] == 1:
-            return list(table.T)
-    return list(given)
 
 
 def _interface(node: Any) -> tuple[Any, str]:

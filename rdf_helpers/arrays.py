@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysofie.errors import Error, ShapeError
+from pysofie.errors import ShapeError
 
 from . import results
 from .adapter import Event
 from .columns import quoted
 from .layout import Layout
+from .tables import Column, Lists, awkward
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,99 +24,8 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class Lists:
-    """A column of lists: those of event i are ``values[starts[i]:starts[i] + counts[i]]``.
-
-    `length` is that of all lists, where the column's type says so.
-    """
-
-    values: Array
-    counts: NDArray[np.int64]
-    length: int | None = None
-
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """Where the list of each event begins."""
-        return np.cumsum(self.counts) - self.counts
-
-    def __len__(self) -> int:
-        return len(self.counts)
-
-
 # Events that go through the model at once: what it reads and gives stays in the cache.
 _BLOCK = 8192
-
-Column = Any  # an array of numbers of shape (n_events,), or Lists
-
-
-def awkward() -> Any:
-    """The package awkward.
-
-    Raises
-    ------
-    Error
-        If it is not installed, with the way to get it.
-    """
-    try:
-        import awkward as ak
-    except ImportError as error:
-        raise Error(
-            f"lists of different lengths need awkward ({error}): pip install 'pysofie[uproot]'"
-        ) from error
-    return ak
-
-
-def is_table(value: Any) -> bool:
-    """Whether columns are taken from it by name, as from a mapping, records or a pandas.DataFrame."""
-    if isinstance(value, Mapping):
-        return True
-    if getattr(value, "fields", None):
-        return True
-    names = getattr(getattr(value, "dtype", None), "names", None)
-    return bool(names) or (hasattr(value, "columns") and hasattr(value, "__getitem__"))
-
-
-def is_awkward(value: Any) -> bool:
-    """Whether it is an array of awkward, which need not be installed."""
-    return type(value).__module__.partition(".")[0] == "awkward"
-
-
-def as_column(value: Any, name: str) -> Column:
-    """Numbers or lists of them.
-
-    Raises
-    ------
-    ShapeError
-        It holds something else.
-    """
-    if is_awkward(value):
-        return _of_awkward(value, name)
-    array = np.atleast_1d(np.asarray(value))
-    if array.dtype == object and array.ndim == 1:
-        return _of_awkward(awkward().Array([np.asarray(row) for row in array]), name)
-    if array.dtype.kind not in "biuf" or array.ndim > 2:
-        raise ShapeError(
-            f"column '{name}' is an array {array.dtype}{list(array.shape)}; one number, or one list of "
-            "numbers, per event is expected"
-        )
-    if array.ndim == 1:
-        return array
-    length = array.shape[1]
-    return Lists(np.ascontiguousarray(array).ravel(), np.full(len(array), length, np.int64), length)
-
-
-def _of_awkward(value: Any, name: str) -> Column:
-    ak = awkward()
-    try:
-        if value.ndim == 1:
-            return ak.to_numpy(value, allow_missing=False)
-        if value.ndim == 2:
-            values = ak.to_numpy(ak.flatten(value, axis=1), allow_missing=False)
-            return Lists(values, ak.to_numpy(ak.num(value, axis=1)).astype(np.int64))
-    except ValueError as error:
-        raise ShapeError(f"column '{name}' has missing values or other than numbers: {error}") from error
-    raise ShapeError(f"column '{name}' has {value.ndim} axes: {value.type}; lists of numbers are expected")
 
 
 def convert(values: Array, dtype: str) -> Array:
@@ -398,6 +307,3 @@ def _jagged(values: Any, depth: int, dtype: str) -> Any:
     if not values:
         return ak.from_regular(ak.from_numpy(np.empty((0,) * (depth + 1), dtype)), axis=None)
     return ak.concatenate([ak.from_regular(ak.from_numpy(row[None]), axis=None) for row in values])
-
-
-__all__ = ["Column", "Lists", "as_column", "is_table", "score"]

@@ -41,6 +41,57 @@ class Options:
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
+#: Inputs that are masks; a dict says to which input each belongs.
+Masks = str | Sequence[str] | Mapping[str, str] | None
+
+
+def options(
+    inputs: Sequence[Tensor],
+    axis: int | Mapping[str, int] | None,
+    padding: float | None,
+    mask: Masks,
+    padding_mask: Masks,
+    bounds: Mapping[str, tuple[int, int]],
+) -> Options:
+    """Check what the user says, as for `pysofie.functor`, and bring it into one form.
+
+    Raises
+    ------
+    Error
+        It names an input that the model does not have, or an axis that the input does not have.
+    """
+    names = [tensor.name for tensor in inputs]
+    if not isinstance(axis, Mapping) and axis is not None and len(names) > 1:
+        raise Error(f"axis: the model has several inputs; give a dict with keys of {quoted(names)}")
+    axes = dict(axis or {}) if isinstance(axis, Mapping) or axis is None else {names[0]: axis}
+    masks = {name: (of, True) for name, of in _named(mask)}
+    masks |= {name: (of, False) for name, of in _named(padding_mask)}
+    marked = [of for of, _ in masks.values() if of is not None]
+    for what, given in (("axis", [*axes]), ("mask", [*masks, *marked])):
+        for name in given:
+            if name not in names:
+                raise Error(f"{what}: the model has no input '{name}'; its inputs are {quoted(names)}")
+    if len(masks) == len(inputs):
+        raise Error("mask: the model has no other input")
+    counted = {tensor.name: _counted(axes[tensor.name], tensor) for tensor in inputs if tensor.name in axes}
+    return Options(counted, padding, masks, bounds)
+
+
+def _named(masks: Masks) -> list[tuple[str, str | None]]:
+    if masks is None:
+        return []
+    if isinstance(masks, Mapping):
+        return list(masks.items())
+    return [(name, None) for name in ([masks] if isinstance(masks, str) else masks)]
+
+
+def _counted(axis: int, tensor: Tensor) -> int:
+    """An axis counted from the front."""
+    if not -len(tensor.shape) <= axis < len(tensor.shape):
+        raise Error(f"axis={axis}: the input {tensor} has {len(tensor.shape)} axes")
+    return axis % len(tensor.shape)
+
+
 @dataclass
 class Extent:
     """An axis that lists share, in one input or in several.

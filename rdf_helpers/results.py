@@ -135,6 +135,8 @@ def choose(outputs: Sequence[Tensor], wanted: Outputs) -> tuple[tuple[Choice, ..
         return tuple(_choice(outputs, part, _member(name)) for name, part in wanted.items()), True
     if isinstance(wanted, (str, int, np.integer)):
         return (_choice(outputs, wanted, None),), False
+    if not isinstance(wanted, Sequence):
+        raise Error(f"output={wanted!r}: give a name, a position, or a list or dict of them")
     choices: list[Choice] = []
     for part in wanted:
         choice = _choice(outputs, part, None)

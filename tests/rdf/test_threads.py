@@ -116,3 +116,18 @@ def test_the_pool_under_a_sanitizer(tmp_path, sanitizer):
     flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-O1", "-g1", "-pthread"]
     include = f"-I{HERE.parents[1] / 'rdf_helpers' / 'include'}"
     native.output(HERE / "pool.cpp", tmp_path, *flags, include)
+
+
+@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+def test_a_shared_model_under_a_sanitizer(tmp_path, sanitizer):
+    pysofie.emit(small.weighted_sum(), tmp_path, weights="inline")
+    flags = [
+        f"-fsanitize={sanitizer}",
+        "-fno-sanitize-recover=all",
+        "-O1",
+        "-g1",
+        "-pthread",
+        f"-I{tmp_path}",
+    ]
+    include = f"-I{HERE.parents[1] / 'rdf_helpers' / 'include'}"
+    assert native.output(HERE / "shared_model.cpp", tmp_path, *flags, include) == "0 faults\n"
