@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,8 +18,20 @@ from pysofie.compile import compile
 from pysofie.emit import emit, write_file
 from pysofie.errors import Error, ShapeError
 from pysofie.importers import as_source
-from rdf_helpers import adapter, arrays, cling, distributed, expressions, hook, layout, macro, results, tables
-from rdf_helpers.columns import Columns, ColumnType, column_type, match, parse_type, quoted
+from rdf_helpers import (
+    adapter,
+    arrays,
+    cling,
+    distributed,
+    expressions,
+    frames,
+    hook,
+    layout,
+    macro,
+    results,
+    tables,
+)
+from rdf_helpers.columns import Columns, ColumnType, match, parse_type, quoted
 from rdf_helpers.preprocessing import Preprocessing, PreprocessingLike, as_preprocessing
 
 if TYPE_CHECKING:
@@ -279,15 +289,15 @@ class Functor(distributed.Travelling):
             A column is missing or does not hold numbers, or their count does not fit the model.
         """
         named = self._match(self._request.columns if columns is None else columns)
-        node, where = self._helper_column(node, "where", self._request.where)
-        node, by = self._helper_column(node, "by", self._request.by)
+        node, where = frames.helper_column(node, "where", self._request.where)
+        node, by = frames.helper_column(node, "by", self._request.by)
         wanted = [column for columns in named.values() for column in columns]
         wanted += [column for column in (where, by) if column is not None]
-        types = {column: self._column_type(node, column) for column in dict.fromkeys(wanted)}
+        types = {column: frames.type_of(node, column, self.session.name) for column in dict.fromkeys(wanted)}
         event = self._event(named, types, where, by)
-        node, kind = _interface(node)
+        node, kind = frames.interface(node)
         adapt, models = self._adapter(event, adapter.Frame(kind, method))
-        with _errors_of_root(r"RDataFrame::\w+: (.*)"):
+        with frames.errors_of_root(r"RDataFrame::\w+: (.*)"):
             return adapt(node, name, models, list(types))
 
     def __call__(self, *events: Any) -> Any:
@@ -360,7 +370,7 @@ class Functor(distributed.Travelling):
             """The column of `where` or `by`, which the header makes of an expression."""
             if asked is None:
                 return None
-            column = asked if _is_column(asked) else _helper_name(asked)
+            column = asked if frames.is_column(asked) else frames.helper_name(asked)
             kind = _parsed(asked, given.pop(asked, usual))
             kinds.setdefault(column, kind)
             if column != asked:
@@ -479,39 +489,6 @@ class Functor(distributed.Travelling):
                 self._models[tuple(symbols)] = _open(self._sessions, symbols)
             return self._models[tuple(symbols)]
 
-    def _helper_column(self, node: Any, what: str, expression: str | None) -> tuple[Any, str | None]:
-        """A column with the value of an expression."""
-        known = [] if expression is None else [str(name) for name in node.GetColumnNames()]
-        if expression is None or expression in known or _is_column(expression):
-            return node, expression
-        name = _helper_name(expression)
-        if not node.HasColumn(name):
-            try:
-                with cling.quiet() as words:
-                    node = node.Define(name, expression)
-            except (TypeError, cling.root().std.exception) as error:
-                log = "".join(words) or str(error)
-                raise Error(f"{what}={expression!r} is refused by ROOT: {log}") from error
-        return node, name
-
-    def _column_type(self, node: Any, column: str) -> ColumnType:
-        try:
-            found = column_type(node, column, cling.root().TClassEdit.ResolveTypedef)
-        except cling.root().std.exception as error:
-            known = [str(name) for name in node.GetColumnNames()]
-            close = difflib.get_close_matches(column, known, n=3)
-            hint = f"; did you mean {' or '.join(close)}?" if close else f"; it has {', '.join(known)}"
-            raise Error(
-                f"model '{self.session.name}' needs column '{column}', which the data frame does not have"
-                f"{hint}"
-            ) from error
-        if found is None:
-            raise Error(
-                f"column '{column}' is of type {node.GetColumnType(column)}; model '{self.session.name}' "
-                "needs a number or a list of numbers per event"
-            )
-        return found
-
     # --- arrays -----------------------------------------------------------------------------------------
 
     def _extra_columns(self) -> list[str]:
@@ -591,36 +568,8 @@ def _output_facts(session: Session) -> list[tuple[int, int, bool]]:
     ]
 
 
-def _is_column(expression: str) -> bool:
-    return re.fullmatch(r"[\w.]+", expression) is not None
-
-
-def _helper_name(expression: str) -> str:
-    """A column that ROOT takes for one of its own: it neither shows it nor writes it to files."""
-    return f"rdf_pysofie_{hashlib.sha256(expression.encode()).hexdigest()[:16]}_"
-
-
 def _parsed(column: str, spelled: str) -> ColumnType:
     kind = parse_type(spelled)
     if kind is None:
         raise Error(f"types: '{column}' cannot be {spelled!r}; it is a number or a list of numbers")
     return kind
-
-
-def _interface(node: Any) -> tuple[Any, str]:
-    """A data frame and its C++ type, which is an RInterface that has a name."""
-    for kind in type(node).__mro__:
-        name: str = getattr(kind, "__cpp_name__", "")
-        if name.startswith("ROOT::RDF::RInterface<") and "lambda" not in name:
-            return node, name
-    return _interface(cling.root().RDF.AsRNode(node))
-
-
-@contextmanager
-def _errors_of_root(words: str) -> Iterator[None]:
-    """Make a C++ exception an `Error` that says what the pattern finds, without cppyy's list of overloads."""
-    try:
-        yield
-    except cling.root().std.exception as error:
-        found = re.search(words, str(error))
-        raise Error(found.group(1) if found else str(error)) from error

@@ -6,7 +6,8 @@ done to them first (`preprocessing`) and what becomes of the outputs (`results`)
 C++ that carry an event from columns to a session and back (`adapter`, and `macro` for C++ users), has Cling
 compile them (`cling`), and lets ``Define`` take the result (`hook`), on distributed data frames too
 (`distributed`).
-`arrays` does the same to arrays, and `expressions` to expressions over them.
+`arrays` does the same to arrays, which `tables` takes from what users have; `expressions` are evaluated over
+them as ROOT would.
 """
 
 # The two packages import each other, pysofie first: a worker may begin with a module of this one.
