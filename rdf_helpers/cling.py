@@ -22,6 +22,8 @@ from pysofie.errors import CompileError, Error
 # Where this package and pysofie lie.
 _SIDE_BY_SIDE = Path(__file__).resolve().parents[1]
 _declared: set[str] = set()
+_ARGUMENTS, _REGISTERS = "EXTRA_CLING_ARGS", "-mllvm -optimize-regalloc"
+_asked: list[str] = []
 _declaring = threading.Lock()
 
 
@@ -30,9 +32,21 @@ def allocate_registers() -> None:
 
     ROOT has Cling allocate registers quickly instead. There is no other way to say so than the environment.
     """
-    arguments = os.environ.get("EXTRA_CLING_ARGS", "")
-    if "-optimize-regalloc" not in arguments:
-        os.environ["EXTRA_CLING_ARGS"] = f"{arguments} -mllvm -optimize-regalloc".lstrip()
+    arguments = os.environ.get(_ARGUMENTS, "")
+    if _REGISTERS not in arguments:
+        os.environ[_ARGUMENTS] = f"{arguments} {_REGISTERS}".lstrip()
+        _asked.append(arguments)
+
+
+def _clean_environment() -> None:
+    """Take back what `allocate_registers` said, once Cling has heard it: rootcling does not understand it."""
+    if not _asked:
+        return
+    arguments = _asked.pop()
+    if arguments:
+        os.environ[_ARGUMENTS] = arguments
+    else:
+        os.environ.pop(_ARGUMENTS, None)
 
 
 def root() -> Any:
@@ -90,6 +104,7 @@ def declare(code: str) -> None:
         With Cling's words, and the place where the source was kept.
     """
     interpreter = root().gInterpreter
+    _clean_environment()
     with _declaring:
         if code in _declared:
             return

@@ -6,6 +6,7 @@ import ctypes
 import os
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,15 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("cache")
     folder.chmod(0o700)
     os.environ["PYSOFIE_CACHE_DIR"] = str(folder)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Work away from the sources: processes of tests would import them in place of what is installed."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("work"))
+    yield
+    os.chdir(before)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -122,3 +123,8 @@ def test_vector_features(flags, width):
     features, found = cling.vector_features(flags)
     assert found == width
     assert set(features) <= {flag.replace("_", "") for flag in flags}
+
+
+def test_programs_of_root_are_not_told_what_cling_is(session):
+    """rootcling, which compiles macros, refuses the arguments."""
+    assert "-optimize-regalloc" not in os.environ.get("EXTRA_CLING_ARGS", "")
