@@ -32,6 +32,7 @@ struct HeldSession {
   void** inputs;
   std::size_t* inputBytes;  ///< how much memory each input has
   void** outputs;
+  bool hasRun;  ///< false: outputs whose shape the data decide have none
 };
 
 struct Calls;
@@ -76,11 +77,8 @@ struct Calls {
   void (*prepare)(HeldSession*, const std::int64_t* symbols, Failure*);
   void (*enlarge)(HeldSession*, std::size_t input, std::size_t bytes);
 
-  /// What follows a run; `returned` is what the run gave.
-  void (*conclude)(HeldSession*, int returned, Failure*);
-
-  /// In place of a run: the outputs are filled by the caller.
-  void (*skip)(HeldSession*);
+  /// What follows a run that gave a fault: it runs again if that helps.
+  void (*recover)(HeldSession*, int fault, Failure*);
 
   std::size_t (*dim)(HeldSession*, std::size_t index, std::size_t axis);
   std::size_t (*size)(HeldSession*, std::size_t index);
@@ -128,16 +126,18 @@ class Lease {
 
   /// \throws std::out_of_range naming the model, when an input holds an index that the model cannot look up
   void run() const {
-    const int returned = session_->run(session_->session, session_->inputs, session_->outputs);
+    const int fault = session_->run(session_->session, session_->inputs, session_->outputs);
+    session_->hasRun = true;
+    if (fault == 0) return;
     Failure failure;
-    calls_.conclude(session_, returned, &failure);
+    calls_.recover(session_, fault, &failure);
     failure.check();
   }
 
   /// In place of a run: an output of which every element is the same.
   template <class T>
   void fill(std::size_t index, T value) const {
-    calls_.skip(session_);
+    session_->hasRun = false;
     std::fill_n(static_cast<T*>(session_->outputs[index]), size(index), value);
   }
 

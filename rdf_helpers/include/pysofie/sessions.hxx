@@ -47,6 +47,7 @@ class TableSession : public HeldSession {
     inputs = inputPointers_.data();
     inputBytes = inputBytes_.data();
     outputs = outputPointers_.data();
+    hasRun = false;
     for (std::size_t i = 0; i < inputMemory_.size(); ++i) enlarge(i, 1);
     char error[512] = "";
     session = table.create(weights.c_str(), error, sizeof error);
@@ -92,7 +93,7 @@ class TableSession : public HeldSession {
   }
 
   /// \throws std::out_of_range, std::length_error, std::runtime_error for what the run gave
-  void conclude(int fault) {
+  void recover(int fault) {
     while (fault == 4) {  // the data ask for larger sizes than ever before
       prepareFor(std::vector<std::int64_t>(symbols_));
       fault = run(session, inputs, outputs);
@@ -100,11 +101,7 @@ class TableSession : public HeldSession {
     if (fault == 1) throw std::out_of_range(message("an index that it computed lies outside its tensor"));
     if (fault == 3) throw std::length_error(message("sizes that the data decide do not fit"));
     if (fault != 0) throw std::runtime_error(message("fault " + std::to_string(fault)));
-    hasRun_ = true;
   }
-
-  /// There was no run: outputs whose shape the data decide have none.
-  void skip() { hasRun_ = false; }
 
   /// A dim of an output of the last run.
   std::size_t dim(std::size_t index, std::size_t axis) {
@@ -149,7 +146,7 @@ class TableSession : public HeldSession {
   const std::vector<std::int64_t>& shape(std::size_t index) {
     Result& result = outputs_[index];
     if (!result.isMeasured) return result.shape;
-    if (hasRun_)
+    if (hasRun)
       table_.result_shape(session, static_cast<std::int32_t>(index), result.shape.data());
     else
       std::fill(result.shape.begin(), result.shape.end(), 0);
@@ -180,7 +177,6 @@ class TableSession : public HeldSession {
   std::vector<void*> inputPointers_;
   std::vector<std::size_t> inputBytes_;
   std::vector<void*> outputPointers_;
-  bool hasRun_ = false;
 };
 
 /// A model that event loops are to use.
@@ -281,10 +277,9 @@ inline const Calls calls = {
       guarded(*failure, [&] { own(session).prepare(symbols); });
     },
     [](HeldSession* session, std::size_t input, std::size_t bytes) { own(session).enlarge(input, bytes); },
-    [](HeldSession* session, int returned, Failure* failure) {
-      guarded(*failure, [&] { own(session).conclude(returned); });
+    [](HeldSession* session, int fault, Failure* failure) {
+      guarded(*failure, [&] { own(session).recover(fault); });
     },
-    [](HeldSession* session) { own(session).skip(); },
     [](HeldSession* session, std::size_t index, std::size_t axis) { return own(session).dim(index, axis); },
     [](HeldSession* session, std::size_t index) { return own(session).size(index); },
 };
