@@ -127,7 +127,9 @@ SUM = "'float(' + '+'.join(name for name in map(str, frame.GetColumnNames()) if 
 def script(file: Path, score: str, slots: int = 0) -> tuple[float, float]:
     """Seconds for a column and memory in MiB, at most, of a process of its own."""
     code = SCRIPT.format(slots=slots, score=score, file=str(file))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=file.parent
+    )
     assert done.returncode == 0, done.stderr
     seconds, memory = map(float, done.stdout.split()[-2:])
     return seconds, memory

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pysofie._core import Graph
+    from pysofie.importers.source import Source
 
 # Keys under which exporters and analysts put the names of the columns that a model was trained on.
 _FEATURE_KEYS = ("feature_names", "features", "columns", "input_features")
@@ -35,7 +36,7 @@ class Tensor:
         return f"{self.name}: {self.dtype}[{', '.join(map(str, self.shape))}]"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A loaded model, ready to be compiled or emitted; made by `pysofie.load`.
 
@@ -50,16 +51,25 @@ class Model:
         in the order of its scores.
     graph : pysofie._core.Graph
         Level 1 of the compiler, analysed.
-    digest : str
-        Identifies the content: file, external data, fixed and bounded dims.
+    source : pysofie.importers.Source
+        What it was made of.
     """
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     metadata: dict[str, str]
-    graph: Graph = field(repr=False, compare=False)
-    digest: str = field(repr=False)
+    graph: Graph = field(repr=False)
+    source: Source = field(repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel as content, which is analysed again where it arrives."""
+        return _reload, (self.source,)
+
+    @property
+    def digest(self) -> str:
+        """Identifies the content: file, external data, fixed and bounded dims."""
+        return self.source.digest
 
     @property
     def feature_names(self) -> list[str] | None:
@@ -68,6 +78,10 @@ class Model:
             if key in self.metadata:
                 return parse_names(self.metadata[key])
         return None
+
+
+def _reload(source: Source) -> Model:
+    return source.load()
 
 
 def parse_names(text: str) -> list[str]:

@@ -1,8 +1,8 @@
-"""A compiled model against onnxruntime, on random inputs."""
+"""A compiled model against the framework that it comes from, on random inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
-    from pysofie.importers import Dims, ModelLike
+    from pysofie.importers import Dims, ModelLike, Source
+    from pysofie.importers.frameworks import Reference
     from pysofie.session import Session
 
 # The largest relative difference that is accepted, by the dtype of the output. Where a model computes in
@@ -59,12 +60,12 @@ def verify(
     dims: Dims | None = None,
     tolerance: float | None = None,
 ) -> list[Comparison]:
-    """Compare a compiled model with onnxruntime on random inputs.
+    """Compare a compiled model with the framework that it comes from, on random inputs.
 
     Parameters
     ----------
-    source : path, bytes or onnx.ModelProto
-        As for `pysofie.load`.
+    source : path, bytes, onnx.ModelProto, Model or a model of a framework
+        As for `pysofie.load`. What came as ONNX is compared with onnxruntime.
     sizes : sequence of int
         The values that all symbols take, one after the other; a model without symbols runs once.
     seed : int
@@ -87,8 +88,7 @@ def verify(
     Raises
     ------
     Error
-        onnxruntime is not installed or cannot run the model, or the source is not ONNX; or as
-        `pysofie.compile`.
+        onnxruntime is not installed or cannot run the model; or as `pysofie.compile`.
     """
     import numpy as np
 
@@ -96,16 +96,14 @@ def verify(
     from pysofie.importers import as_source
     from pysofie.sequences import tensors
 
-    reference = _reference(source)
-    session = compile(as_source(source, dims=dims).load(), target=target, precision=precision)
+    model = as_source(source, dims=dims)
+    reference = model.reference or _onnxruntime(model)
+    session = compile(model, target=target, precision=precision)
     if precision != "float32" and tolerance is None:
         tolerance = TOLERANCE["bfloat16"]
     results = []
-    for size, given in random_feeds(session, sizes, seed, dims):
-        names = [output.name for output in reference.get_outputs()]
-        with _explained():
-            outputs = reference.run(None, given)
-        expected = tensors(dict(zip(names, outputs, strict=True)))
+    for size, given in random_feeds(session, sizes, seed, model.dims):
+        expected = tensors(dict(reference(given)))
         for name, array in tensors(session.run(given)).items():
             results.append(compare(name, size, array, np.asarray(expected[name]), tolerance))
     return results
@@ -214,25 +212,26 @@ def _plain(text: str) -> str:
     return escape(text)
 
 
-def _reference(source: ModelLike) -> Any:
-    from pysofie.model import Model
-
+def _onnxruntime(source: Source) -> Reference:
+    """The reference of what came as ONNX."""
     try:
         import onnxruntime
     except ImportError as error:
         raise Error("verify needs onnxruntime: pip install 'pysofie[verify]'") from error
-    if isinstance(source, Model):
-        raise Error("verify needs the model's ONNX content: give the path, bytes or onnx.ModelProto")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
-    content = source.SerializeToString() if hasattr(source, "SerializeToString") else source
     with _explained():
-        return onnxruntime.InferenceSession(
-            content if isinstance(content, bytes) else str(content),
-            options,
-            providers=["CPUExecutionProvider"],
+        session = onnxruntime.InferenceSession(
+            source.complete_content(), options, providers=["CPUExecutionProvider"]
         )
+    names = [output.name for output in session.get_outputs()]
+
+    def run(feeds: Mapping[str, Any]) -> dict[str, Any]:
+        with _explained():
+            return dict(zip(names, session.run(None, dict(feeds)), strict=True))
+
+    return run
 
 
 @contextmanager

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pysofie.errors import UnsupportedError
+from pysofie.importers.frameworks import FRAMEWORKS, Framework, Reference, Wishes, by_class, by_suffix
 from pysofie.importers.source import Dims, Source
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
-
     from pysofie.model import Model
 
-ModelLike: TypeAlias = Union[str, "os.PathLike[str]", bytes, "ModelProto", "Model", Source]
-
-# How to make an ONNX file of an object, by the top package of its class.
-_EXPORTERS = {
-    "torch": "torch.onnx.export(model, (example_input,), 'model.onnx', dynamo=True)",
-    "keras": "model.export('model.onnx', format='onnx')",
-    "tensorflow": "python -m tf2onnx.convert --saved-model FOLDER --output model.onnx",
-    "sklearn": "skl2onnx.to_onnx(model, X[:1].astype('float32')).SerializeToString()",
-    "xgboost": "onnxmltools.convert_xgboost(model, initial_types=[...]).SerializeToString()",
-    "lightgbm": "onnxmltools.convert_lightgbm(model, initial_types=[...]).SerializeToString()",
-}
-_SUFFIXES = {
-    ".pt": "torch",
-    ".pt2": "torch",
-    ".pth": "torch",
-    ".keras": "keras",
-    ".h5": "keras",
-    ".pb": "tensorflow",
-    ".joblib": "sklearn",
-    ".pkl": "sklearn",
-    ".ubj": "xgboost",
-}
+#: A path, bytes, an onnx.ModelProto, a `Model`, or a model of one of `FRAMEWORKS`.
+ModelLike: TypeAlias = Any
 
 
 def load(
@@ -45,13 +25,18 @@ def load(
     dims: Dims | None = None,
     name: str | None = None,
     outputs: Sequence[str] | None = None,
+    example_inputs: Any = (),
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+    columns: Sequence[str] | None = None,
+    trust: bool = False,
 ) -> Model:
     """Read and check a model.
 
     Parameters
     ----------
-    source : path, bytes or onnx.ModelProto
-        An ONNX model. External data is read from the folder of the file, and from nowhere else.
+    source : path, bytes, onnx.ModelProto or a model of a framework
+        An ONNX model, or a model or file of one of `FRAMEWORKS`, which the framework's own exporter writes as
+        ONNX. External data is read from the folder of the file, and from nowhere else.
     dims : dict, optional
         What is known of dynamic dims, by symbol: a number fixes the dim, a pair ``(low, high)`` bounds it.
         Sizes that the data decide (of NonZero, Range, ...) are symbols too, as the shapes of the outputs and
@@ -62,6 +47,15 @@ def load(
         Names the generated code; by default the name of the file, else of the graph.
     outputs : sequence of str, optional
         The outputs wanted, by default all; what these do not need is left out of the model, inputs too.
+    example_inputs : array or tensor, or a tuple of them, optional
+        What a model of a framework can be called with; PyTorch's modules need it.
+    shapes : dict of str to tuple of int or str, optional
+        Shapes of a framework's inputs, with names for the dims that may change:
+        ``{"x": ("batch", 28)}``.
+    columns : sequence of str, optional
+        What the features of a framework's model are called, for `pysofie.functor`.
+    trust : bool
+        Whether a file may run code while it is read: pickles can do anything. Only for files of your own.
 
     Returns
     -------
@@ -74,7 +68,7 @@ def load(
     InvalidModelError
         The source is not a well-formed ONNX model.
     UnsupportedError
-        The model uses something that cannot be compiled; all of it is listed.
+        The model uses something that cannot be compiled, all of it is listed; or it is none that is taken.
     ShapeError
         Shapes contradict each other, or `dims` names a symbol that the model lacks.
     Error
@@ -83,12 +77,20 @@ def load(
     Examples
     --------
     >>> model = pysofie.load("model.onnx", dims={"batch": 1, "n_tracks": (0, 128)})  # doctest: +SKIP
+    >>> model = pysofie.load(module, example_inputs=x, shapes={"x": ("batch", 28)})  # doctest: +SKIP
     """
-    return as_source(source, dims=dims, name=name, outputs=outputs).load()
+    wishes = Wishes(
+        example_inputs=example_inputs if isinstance(example_inputs, tuple) else (example_inputs,),
+        shapes={name: tuple(shape) for name, shape in (shapes or {}).items()},
+        columns=columns,
+        trust=trust,
+    )
+    return as_source(source, wishes, dims=dims, name=name, outputs=outputs).load()
 
 
 def as_source(
     source: ModelLike,
+    wishes: Wishes | None = None,
     *,
     dims: Dims | None = None,
     name: str | None = None,
@@ -99,7 +101,7 @@ def as_source(
     Raises
     ------
     UnsupportedError
-        The source is of a kind that is not taken; the message says how to make ONNX of it.
+        The source is of a kind that is not taken; the message names those that are.
     """
     from pysofie.model import Model
 
@@ -108,37 +110,64 @@ def as_source(
     if isinstance(source, Model):
         if dims is not None or name is not None or outputs is not None:
             raise TypeError("dims, name and outputs are given to pysofie.load; this model is already loaded")
-        return Source.from_model(source)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return Source(bytes(source), name=name, dims=dims, outputs=outputs)
+        return source.source
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
-        _refuse_suffix(path)
-        content, stem = path.read_bytes(), name or path.stem
-        return Source(content, folder=path.parent, name=stem, dims=dims, outputs=outputs)
+        framework = by_suffix(path)
+        options = _Options(name or path.stem, dims, outputs)
+        if framework is None:
+            _refuse_wishes(wishes)
+            return options.source(path.read_bytes(), folder=path.parent)
+        if not path.exists():
+            raise FileNotFoundError(path)
+        return options.exported(framework, path, wishes)
+    options = _Options(name, dims, outputs)
+    framework = by_class(source)
+    if framework is not None:
+        return options.exported(framework, source, wishes)
+    _refuse_wishes(wishes)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return options.source(bytes(source))
     if hasattr(source, "SerializeToString") and hasattr(source, "graph"):
-        content = source.SerializeToString(deterministic=True)
-        return Source(content, name=name, dims=dims, outputs=outputs)
+        return options.source(source.SerializeToString(deterministic=True))
     raise UnsupportedError(_refusal(source))
 
 
-def _refuse_suffix(path: Path) -> None:
-    framework = _SUFFIXES.get(path.suffix.lower())
-    if framework is not None:
-        raise UnsupportedError(
-            f"{path}: a {framework} file is not taken directly; export it to ONNX, for example with\n"
-            f"  {_EXPORTERS[framework]}"
+@dataclass(frozen=True)
+class _Options:
+    """What the user says of a model, whatever it is made of."""
+
+    name: str | None
+    dims: Dims | None
+    outputs: Sequence[str] | None
+
+    def source(
+        self, content: bytes, *, folder: Path | None = None, reference: Reference | None = None
+    ) -> Source:
+        return Source(
+            content, folder=folder, name=self.name, dims=self.dims, outputs=self.outputs, reference=reference
+        )
+
+    def exported(self, framework: Framework, source: Any, wishes: Wishes | None) -> Source:
+        exported = framework.export(source, wishes or Wishes())
+        content = exported.proto.SerializeToString(deterministic=True)
+        return self.source(content, reference=exported.reference)
+
+
+def _refuse_wishes(wishes: Wishes | None) -> None:
+    if wishes:
+        raise TypeError(
+            "example_inputs, shapes, columns and trust are for models of frameworks; this one is ONNX"
         )
 
 
 def _refusal(source: Any) -> str:
     kind = type(source)
-    what = f"a model of type {kind.__module__}.{kind.__qualname__} is not taken directly"
-    for base in kind.__mro__:
-        exporter = _EXPORTERS.get(base.__module__.partition(".")[0])
-        if exporter is not None:
-            return f"{what}; export it to ONNX, for example with\n  {exporter}"
-    return f"{what}; give a path, bytes or an onnx.ModelProto"
+    taken = ", ".join(framework.name for framework in FRAMEWORKS)
+    return (
+        f"a model of type {kind.__module__}.{kind.__qualname__} is not taken; give the path, bytes or "
+        f"onnx.ModelProto of an ONNX model, or a model of {taken}"
+    )
 
 
 __all__ = ["Dims", "Mapping", "ModelLike", "Sequence", "Source", "as_source", "load"]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from onnx import TypeProto
 
     from pysofie._core import Graph
+    from pysofie.importers.source import Source
 
 # More nodes than any network has; local functions that call each other can ask for exponentially many.
 _MAX_NODES = 1_000_000
@@ -95,28 +96,8 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
     return CheckedModel(proto, external_data, complaint)
 
 
-def build(
-    checked: CheckedModel,
-    *,
-    name: str | None,
-    dims: Mapping[str, Any],
-    outputs: Sequence[str] | None,
-    digest: str,
-) -> Model:
-    """Hand a checked model to the core.
-
-    Parameters
-    ----------
-    checked : CheckedModel
-        From `parse`.
-    name : str or None
-        A wish for the name of the model.
-    dims : mapping
-        Values and bounds of symbols.
-    outputs : sequence of str or None
-        The outputs wanted, by default all.
-    digest : str
-        Identifies the content.
+def build(source: Source) -> Model:
+    """Hand a model to the core.
 
     Raises
     ------
@@ -126,24 +107,25 @@ def build(
     from pysofie import _core
 
     operators = {(domain, operator) for domain, operator, _ in _core.operators()}
-    proto, complaint = checked.proto, checked.complaint
-    if outputs is not None:
-        proto = _part(proto, outputs)
+    proto, complaint = source.proto().proto, source.proto().complaint
+    if source.outputs is not None:
+        proto = _part(proto, source.outputs)
         complaint = _check(proto)
     proto = _write_out(proto, operators)
-    builder = _Builder(proto, dims, operators)
-    graph = builder.graph(proto.graph, _core.sanitize(name or proto.graph.name or "model"))
+    builder = _Builder(proto, source.dims, operators)
+    name = _core.sanitize(source.name or proto.graph.name or "model")
+    graph = builder.graph(proto.graph, name)
     graph.analyse()
     builder.refuse_unknown_dims(graph.measured)
     if complaint:
         raise InvalidModelError(complaint)
     return Model(
-        name=_core.sanitize(name or proto.graph.name or "model"),
+        name=name,
         inputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.inputs),
         outputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.outputs),
         metadata=_metadata(proto),
         graph=graph,
-        digest=digest,
+        source=source,
     )
 
 

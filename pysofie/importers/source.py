@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from pysofie.errors import Error, InvalidModelError, ShapeError
+from pysofie.errors import InvalidModelError, ShapeError
 from pysofie.importers.limits import MAX_DIM
 
 if TYPE_CHECKING:
+    from pysofie.importers.frameworks import Reference
     from pysofie.model import Model
 
 #: By symbol a number or bounds; by the name of a sequence its length, or the shapes of its tensors.
@@ -33,6 +34,8 @@ class Source:
         Values and bounds of symbols, lengths of sequences.
     outputs : sequence of str, optional
         The outputs wanted, by default all.
+    reference : Reference, optional
+        Computes the same with the framework that the model comes from; it does not travel.
 
     Raises
     ------
@@ -48,36 +51,31 @@ class Source:
         name: str | None = None,
         dims: Dims | None = None,
         outputs: Sequence[str] | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self.content = content
         self.folder = folder
         self.name = name
         self.dims = _checked(dims or {})
         self.outputs = None if outputs is None else list(outputs)
+        self.reference = reference
         self._model: Model | None = None
         self._proto: Any = None
 
-    @classmethod
-    def from_model(cls, model: Model) -> Source:
-        """Wrap a model that has been loaded."""
-        source = cls(b"", name=model.name)
-        source._model = model
-        return source
-
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as bytes, which hold external data too: the folder stays behind."""
-        if self._model is not None and not self.content:
-            raise Error("a loaded model cannot be pickled: take its path or bytes instead")
-        content = self.content
+        return _rebuild, (self.complete_content(), self.name, self.dims, self.outputs)
+
+    def complete_content(self) -> bytes:
+        """Return the model with its external data in it."""
         if self._may_refer_outside() and self.proto().external_data:
-            content = self.proto().proto.SerializeToString(deterministic=True)
-        return _rebuild, (content, self.name, self.dims, self.outputs)
+            content: bytes = self.proto().proto.SerializeToString(deterministic=True)
+            return content
+        return self.content
 
     @property
     def digest(self) -> str:
         """Identifies the content, external data included, and the options."""
-        if self._model is not None:
-            return self._model.digest
         digest = hashlib.sha256(self.content)
         options = {"name": self.name, "dims": dict(self.dims), "outputs": self.outputs}
         digest.update(json.dumps(options, sort_keys=True).encode())
@@ -110,9 +108,7 @@ class Source:
 
             if not self.content:
                 raise InvalidModelError("the model is empty")
-            self._model = onnx.build(
-                self.proto(), name=self.name, dims=self.dims, outputs=self.outputs, digest=self.digest
-            )
+            self._model = onnx.build(self)
         return self._model
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import onnx
 import pytest
@@ -290,20 +292,17 @@ def test_hostile_names_reach_no_code(tmp_path):
     assert {path.parent for path in tmp_path.rglob("*.hxx")} == {tmp_path}
 
 
-class Module:
-    """An object of a framework, as far as its class says."""
-
-
-@pytest.mark.parametrize("framework", ["torch.nn.modules.module", "sklearn.neural_network", "xgboost.core"])
-def test_other_frameworks_are_told_the_way(framework):
-    kind = type("Net", (Module,), {"__module__": framework})
-    with pytest.raises(pysofie.UnsupportedError, match="export"):
-        pysofie.load(kind())
-
-
-def test_other_files_are_told_the_way(tmp_path):
-    (tmp_path / "net.pt").write_bytes(b"x")
-    with pytest.raises(pysofie.UnsupportedError, match=r"torch\.onnx\.export"):
-        pysofie.load(tmp_path / "net.pt")
-    with pytest.raises(pysofie.UnsupportedError, match="path, bytes or an onnx"):
+def test_what_is_no_model_is_refused():
+    with pytest.raises(pysofie.UnsupportedError, match="int is not taken; give the path, bytes or onnx"):
         pysofie.load(42)
+
+
+def test_an_onnx_model_has_no_example_inputs():
+    with pytest.raises(TypeError, match="this one is ONNX"):
+        pysofie.load(support.mlp(), example_inputs=np.ones((1, 3), "f"))
+
+
+def test_a_loaded_model_travels():
+    model = pysofie.load(support.mlp(), dims={"batch": 3})
+    copy = pickle.loads(pickle.dumps(model))
+    assert (copy.name, copy.inputs, copy.digest) == (model.name, model.inputs, model.digest)

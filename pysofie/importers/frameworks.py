@@ -1,0 +1,124 @@
+"""The frameworks whose models are taken, and what a module here does for each of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from pysofie.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from onnx import ModelProto
+
+#: Computes the outputs of a model, by name, with the framework that it comes from.
+Reference: TypeAlias = Callable[[Mapping[str, "NDArray[Any]"]], Mapping[str, "NDArray[Any]"]]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user says about a model of a framework.
+
+    Attributes
+    ----------
+    example_inputs : tuple
+        Arrays or tensors that the model can be called with; empty if none are given.
+    shapes : dict of str to tuple of int or str
+        Shapes of inputs, in which a name stands for a dim that may change; inputs that are left out have
+        the default of the framework.
+    columns : sequence of str or None
+        What the features are called.
+    trust : bool
+        Whether the file may run code while it is read, as pickles do.
+    """
+
+    example_inputs: tuple[Any, ...] = ()
+    shapes: Mapping[str, tuple[int | str, ...]] = field(default_factory=dict)
+    columns: Sequence[str] | None = None
+    trust: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.example_inputs or self.shapes or self.columns or self.trust)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model of a framework as ONNX.
+
+    Attributes
+    ----------
+    proto : onnx.ModelProto
+        The model.
+    reference : Reference
+        Computes the same with the framework.
+    """
+
+    proto: ModelProto
+    reference: Reference
+
+
+class Importer(Protocol):
+    """A module of this package that exports the models of a framework."""
+
+    def export(self, source: Any, wishes: Wishes) -> Exported:
+        """Write an object, or the file at a `pathlib.Path`, as ONNX."""
+
+
+@dataclass(frozen=True)
+class Framework:
+    """A framework whose models are taken.
+
+    Attributes
+    ----------
+    name : str
+        What its users call it.
+    module : str
+        The `Importer`, in this package.
+    packages : tuple of str
+        The top packages of the classes of its models.
+    suffixes : tuple of str
+        Of its files.
+    extra : str
+        What to install: ``pip install 'pysofie[extra]'``.
+    """
+
+    name: str
+    module: str
+    packages: tuple[str, ...]
+    suffixes: tuple[str, ...]
+    extra: str
+
+    def export(self, source: Any, wishes: Wishes) -> Exported:
+        """Write a model as ONNX.
+
+        Raises
+        ------
+        UnsupportedError
+            The framework is not installed, or cannot write this model as ONNX.
+        """
+        try:
+            importer: Importer = importlib.import_module(f"pysofie.importers.{self.module}")
+            return importer.export(source, wishes)
+        except ImportError as error:
+            raise UnsupportedError(
+                f"a model of {self.name} needs {error.name or error}: pip install 'pysofie[{self.extra}]'"
+            ) from error
+
+
+FRAMEWORKS: tuple[Framework, ...] = ()
+
+
+def by_suffix(path: Path) -> Framework | None:
+    """The framework that writes files like this; None for an ONNX file and what is not known."""
+    suffix = path.suffix.lower()
+    return next((framework for framework in FRAMEWORKS if suffix in framework.suffixes), None)
+
+
+def by_class(source: Any) -> Framework | None:
+    """The framework that an object, or one of its base classes, comes from."""
+    packages = [base.__module__.partition(".")[0] for base in type(source).__mro__]
+    matches = (f for package in packages for f in FRAMEWORKS if package in f.packages)
+    return next(matches, None)
