@@ -24,7 +24,7 @@ from pysofie.verify import verify
 from rdf_helpers.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from pysofie import backend
+    from pysofie import backend, ops, tracing
     from pysofie._core import operators
     from pysofie.model import Model
 
@@ -47,14 +47,16 @@ __all__ = [
     "functor",
     "load",
     "operators",
+    "ops",
     "score",
+    "tracing",
     "verify",
 ]
 
 
 def __getattr__(name: str) -> object:
-    if name == "backend":
-        return importlib.import_module("pysofie.backend")
+    if name in ("backend", "ops", "tracing"):
+        return importlib.import_module(f"pysofie.{name}")
     if name == "operators":
         return importlib.import_module("pysofie._core").operators
     if name == "Model":
