@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pysofie.compile import compile
 from pysofie.emit import emit
 from pysofie.errors import CompileError, Error, InvalidModelError, ShapeError, UnsupportedError
+from pysofie.flow import average, chain, cut
 from pysofie.functor import fold, functor
 from pysofie.importers import load
 from pysofie.score import score
@@ -40,8 +41,11 @@ __all__ = [
     "ShapeError",
     "UnsupportedError",
     "__version__",
+    "average",
     "backend",
+    "chain",
     "compile",
+    "cut",
     "emit",
     "fold",
     "functor",

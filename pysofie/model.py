@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pysofie._core import Graph
     from pysofie.importers.source import Source
 
-# Keys under which exporters and analysts put the names of the columns that a model was trained on.
-_FEATURE_KEYS = ("feature_names", "features", "columns", "input_features")
+#: Keys under which exporters and analysts put the names of the columns that a model was trained on.
+FEATURE_KEYS = ("feature_names", "features", "columns", "input_features")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Model:
     @property
     def feature_names(self) -> list[str] | None:
         """The columns the model was trained on, where its metadata names them."""
-        for key in _FEATURE_KEYS:
+        for key in FEATURE_KEYS:
             if key in self.metadata:
                 return parse_names(self.metadata[key])
         return None

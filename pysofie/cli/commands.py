@@ -115,6 +115,7 @@ def check(model: Path, dims: dict[str, Any]) -> None:
 )
 @options.precision
 @options.dims
+@options.wanted
 def emit(
     model: Path,
     output: Path,
@@ -128,6 +129,7 @@ def emit(
     take: int | str | None,
     types: dict[str, str],
     dims: dict[str, Any],
+    wanted: tuple[str, ...] | None,
 ) -> None:
     """Write the C++ code of a model.
 
@@ -136,26 +138,24 @@ def emit(
       pysofie emit model.onnx -o generated
       pysofie emit model.onnx --target sycl --dim batch=1:4096
       pysofie emit model.onnx --rdf --columns pt,eta --type pt=ROOT::RVec<float>
+      pysofie emit model.onnx --tensor score --tensor layer3
     """
     if rdf and (target != "cpu" or inline or profile):
         raise click.UsageError("--rdf goes with neither --target nor --inline nor --profile")
     if not rdf and (columns or take is not None or types):
         raise click.UsageError("--columns, --take and --type need --rdf")
+    loaded = pysofie.load(model, name=name, dims=dims, outputs=wanted)
     if rdf:
-        functor = pysofie.functor(
-            model, columns=columns, output=take, precision=precision, name=name, dims=dims
-        )
+        functor = pysofie.functor(loaded, columns=columns, output=take, precision=precision)
         files = functor.emit(output, types=types)
     else:
         files = pysofie.emit(
-            model,
+            loaded,
             output,
             target=target,
             weights="inline" if inline else "file",
             profile=profile,
             precision=precision,
-            name=name,
-            dims=dims,
         )
     for file in files:
         click.echo(f"wrote {file} ({file.stat().st_size} bytes)")
@@ -171,6 +171,7 @@ def emit(
 @click.option("--profile", is_flag=True, help="Time every kernel.")
 @options.target
 @options.dims
+@options.wanted
 def run(
     model: Path,
     inputs: tuple[str, ...],
@@ -179,6 +180,7 @@ def run(
     profile: bool,
     target: str,
     dims: dict[str, Any],
+    wanted: tuple[str, ...] | None,
 ) -> None:
     """Compile a model and run it on arrays from files.
 
@@ -189,11 +191,12 @@ def run(
     Examples:
       pysofie run model.onnx events.npz -o scores.npz
       pysofie run model.onnx x=events.npy --repeat 1000
+      pysofie run model.onnx events.npz --tensor layer3
     """
     import numpy as np
 
     start = time.perf_counter()
-    session = pysofie.compile(model, target=target, dims=dims, profile=profile)
+    session = pysofie.compile(model, target=target, dims=dims, profile=profile, outputs=wanted)
     click.echo(f"compiled or found in the cache in {time.perf_counter() - start:.2f} s")
     feeds = options.read_inputs(inputs) if inputs else options.random_inputs(session)
     outputs = tensors(session.run(feeds))

@@ -50,6 +50,12 @@ dims = click.option(
     help="Fix or bound a dynamic dim; may be repeated.",
 )  # fmt: skip
 
+wanted = click.option(
+    "--tensor", "wanted", multiple=True, callback=lambda _context, _option, names: names or None,
+    metavar="NAME",
+    help="Compute this tensor of the graph in place of the model's outputs; may be repeated.",
+)  # fmt: skip
+
 
 def _parse_columns(
     _context: click.Context, _option: click.Parameter, values: tuple[str, ...]

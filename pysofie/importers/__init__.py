@@ -46,7 +46,8 @@ def load(
     name : str, optional
         Names the generated code; by default the name of the file, else of the graph.
     outputs : sequence of str, optional
-        The outputs wanted, by default all; what these do not need is left out of the model, inputs too.
+        The outputs wanted: any tensors of the graph, in this order, by default its outputs. What these do
+        not need is left out of the model, inputs too.
     example_inputs : array or tensor, or a tuple of them, optional
         What a model of a framework can be called with; PyTorch's modules need it.
     shapes : dict of str to tuple of int or str, optional
@@ -72,7 +73,7 @@ def load(
     ShapeError
         Shapes contradict each other, or `dims` names a symbol that the model lacks.
     Error
-        `outputs` names something else than outputs of the model.
+        `outputs` names something else than tensors of the model; the message names those that are alike.
 
     Examples
     --------
@@ -109,7 +110,10 @@ def as_source(
         return source
     if isinstance(source, Model):
         if dims is not None or name is not None or outputs is not None:
-            raise TypeError("dims, name and outputs are given to pysofie.load; this model is already loaded")
+            raise TypeError(
+                "dims, name and outputs are given to pysofie.load; this model is already loaded: "
+                "pysofie.cut(model, outputs=[...]) gives another one"
+            )
         return source.source
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)

@@ -16,20 +16,18 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto
 
-from pysofie.errors import Error, InvalidModelError, ShapeError, UnsupportedError
-from pysofie.importers import external
-from pysofie.importers.order import reads, sort_nodes, subgraphs
+from pysofie.errors import InvalidModelError, ShapeError, UnsupportedError
+from pysofie.importers import external, functions, part
+from pysofie.importers.order import sort_nodes, subgraphs
 from pysofie.importers.tensors import byte_size, checked_dims, densify, dtype_name, unpack
 from pysofie.model import Model, Tensor
 
 if TYPE_CHECKING:
-    from onnx import TypeProto
+    from onnx import TypeProto, ValueInfoProto
 
     from pysofie._core import Graph
     from pysofie.importers.source import Source
 
-# More nodes than any network has; local functions that call each other can ask for exponentially many.
-_MAX_NODES = 1_000_000
 # Subgraphs of subgraphs: each is analysed once for every analysis of the graph around it, and to lower it.
 _MAX_NESTING = 8
 
@@ -51,11 +49,22 @@ class CheckedModel:
         Digests of the external data that was read into it.
     complaint : str
         What the checker said about an operator that it does not know, else empty.
+    inner_names : dict of str to list of str
+        The values that stood in local functions: their names there, and those that they have in `proto`.
     """
 
     proto: ModelProto
     external_data: list[str]
     complaint: str
+    inner_names: dict[str, list[str]]
+
+    def part(self, outputs: Sequence[str] | None, inputs: Sequence[ValueInfoProto] = ()) -> CheckedModel:
+        """What some tensors need; see `pysofie.importers.part.take`."""
+        if outputs is None and not inputs:
+            return self
+        wanted = [value.name for value in self.proto.graph.output] if outputs is None else outputs
+        proto = part.take(self.proto, wanted, inputs, self.inner_names)
+        return CheckedModel(proto, self.external_data, _check(proto), self.inner_names)
 
 
 def parse(content: bytes, folder: Path | None) -> CheckedModel:
@@ -85,15 +94,14 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
             for tensor in _tensors(proto)
             if tensor.data_location == TensorProto.EXTERNAL
         ]
-        _refuse_explosion(proto)
+        functions.refuse_explosion(proto)
         complaint = _check(proto)
-        if proto.functions:
-            proto = onnx.inliner.inline_local_functions(proto)
+        proto, inner_names = functions.write_out(proto)
     except DecodeError as error:
         raise InvalidModelError("this is not an ONNX model, or it is truncated") from error
     except UnicodeDecodeError as error:
         raise InvalidModelError(f"a name in the model is not UTF-8: {error}") from error
-    return CheckedModel(proto, external_data, complaint)
+    return CheckedModel(proto, external_data, complaint, inner_names)
 
 
 def build(source: Source) -> Model:
@@ -107,18 +115,15 @@ def build(source: Source) -> Model:
     from pysofie import _core
 
     operators = {(domain, operator) for domain, operator, _ in _core.operators()}
-    proto, complaint = source.proto().proto, source.proto().complaint
-    if source.outputs is not None:
-        proto = _part(proto, source.outputs)
-        complaint = _check(proto)
-    proto = _write_out(proto, operators)
+    wanted = source.proto().part(source.outputs)
+    proto = _write_out(wanted.proto, operators)
     builder = _Builder(proto, source.dims, operators)
     name = _core.sanitize(source.name or proto.graph.name or "model")
     graph = builder.graph(proto.graph, name)
     graph.analyse()
     builder.refuse_unknown_dims(graph.measured)
-    if complaint:
-        raise InvalidModelError(complaint)
+    if wanted.complaint:
+        raise InvalidModelError(wanted.complaint)
     return Model(
         name=name,
         inputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.inputs),
@@ -213,62 +218,6 @@ def _attribute_tensors(attribute: AttributeProto) -> Iterator[TensorProto]:
     yield from attribute.tensors
     if attribute.HasField("sparse_tensor"):
         yield from (attribute.sparse_tensor.values, attribute.sparse_tensor.indices)
-
-
-def _refuse_explosion(proto: ModelProto) -> None:
-    """Refuse local functions that call themselves, or that would be written out without end."""
-    functions = {(f.domain, f.name): f for f in proto.functions}
-    sizes: dict[tuple[str, str], int] = {}
-    open_calls: set[tuple[str, str]] = set()
-
-    def size_of_nodes(nodes: Any) -> int:
-        total = 0
-        for node in (*nodes, *(node for graph in subgraphs(nodes) for node in graph.node)):
-            key = (node.domain, node.op_type)
-            total += size_of_function(key) if key in functions else 1
-        return total
-
-    def size_of_function(key: tuple[str, str]) -> int:
-        if key in open_calls:
-            raise InvalidModelError(f"the local function {key[1]!r} calls itself")
-        if key not in sizes:
-            open_calls.add(key)
-            sizes[key] = size_of_nodes(functions[key].node)
-            open_calls.discard(key)
-        return sizes[key]
-
-    size = size_of_nodes(proto.graph.node)
-    if size > _MAX_NODES:
-        raise InvalidModelError(f"with its local functions written out the model has {size} nodes")
-
-
-def _part(proto: ModelProto, outputs: Sequence[str]) -> ModelProto:
-    """Return what some of the outputs need; the others may do what is not supported."""
-    named = {value.name: value for value in proto.graph.output}
-    unknown = [name for name in outputs if name not in named]
-    if unknown or not outputs:
-        raise Error(
-            f"outputs names {', '.join(map(repr, unknown)) or 'nothing'}; the outputs of this model are "
-            f"{', '.join(map(repr, named))}"
-        )
-    needed = set(outputs)
-    nodes = []
-    for node in reversed(proto.graph.node):
-        if needed.isdisjoint(filter(None, node.output)):
-            continue
-        nodes.append(node)
-        needed |= reads(node)
-    part = ModelProto()
-    part.CopyFrom(proto)
-    for field in ("node", "input", "output", "initializer", "sparse_initializer"):
-        part.graph.ClearField(field)
-    graph = proto.graph
-    part.graph.node.extend(reversed(nodes))
-    part.graph.output.extend(named[name] for name in outputs)
-    part.graph.input.extend(value for value in graph.input if value.name in needed)
-    part.graph.initializer.extend(tensor for tensor in graph.initializer if tensor.name in needed)
-    part.graph.sparse_initializer.extend(t for t in graph.sparse_initializer if t.values.name in needed)
-    return part
 
 
 def _write_out(proto: ModelProto, operators: Operators) -> ModelProto:

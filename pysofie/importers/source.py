@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -33,7 +34,7 @@ class Source:
     dims : dict, optional
         Values and bounds of symbols, lengths of sequences.
     outputs : sequence of str, optional
-        The outputs wanted, by default all.
+        The outputs wanted, any tensors of the graph; by default the model's own.
     reference : Reference, optional
         Computes the same with the framework that the model comes from; it does not travel.
 
@@ -72,6 +73,20 @@ class Source:
             content: bytes = self.proto().proto.SerializeToString(deterministic=True)
             return content
         return self.content
+
+    def wanting(self, outputs: Sequence[str] | None) -> Source:
+        """The same content for other outputs; it is not parsed again."""
+        source = copy.copy(self)
+        source.outputs = None if outputs is None else list(outputs)
+        source._model = None
+        return source
+
+    def wanted_content(self) -> bytes:
+        """Return the model that computes the outputs wanted, whatever else the file computes."""
+        if self.outputs is None:
+            return self.complete_content()
+        content: bytes = self.proto().part(self.outputs).proto.SerializeToString(deterministic=True)
+        return content
 
     @property
     def digest(self) -> str:

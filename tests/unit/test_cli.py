@@ -59,6 +59,12 @@ def test_emit(net, tmp_path):
     assert [path.name for path in (tmp_path / "inline").iterdir()] == ["net.hxx"]
 
 
+def test_emit_inner_tensors(net, tmp_path):
+    call("emit", net, "-o", tmp_path, "--tensor", "y", "--tensor", "h")
+    assert "/// Output h: h, float32 [batch, 4]" in (tmp_path / "net.hxx").read_text()
+    assert "did you mean 'h'" in call("emit", net, "-o", tmp_path, "--tensor", "hh", code=1)
+
+
 def test_run(net, tmp_path):
     x = np.ones((4, 3), "float32")
     np.savez(tmp_path / "x.npz", x=x)
