@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "pysofie/convert.hxx"
+#include "pysofie/place.hxx"
 
 extern "C" typedef struct pysofie_session pysofie_session;
 
@@ -40,6 +41,8 @@ struct Calls;
 /// The models among which an event chooses: one, or the folds of a cross-validation.
 struct SharedModels {
   const Calls* calls;
+  std::size_t count;
+  Place<HeldSession>* const* places;  ///< of each model, `placeCount`
 };
 
 enum class Fault : int { None, Range, Length, Other };
@@ -67,9 +70,9 @@ struct Calls {
   void (*retain)(SharedModels*);
   void (*drop)(SharedModels*);
 
-  /// A session that belongs to its holder until the release; null on failure.
-  HeldSession* (*acquire)(SharedModels*, std::int64_t position, unsigned slot, Failure*);
-  void (*release)(HeldSession*);
+  /// A place whose session belongs to its holder until the release; null on failure.
+  Place<HeldSession>* (*acquire)(SharedModels*, std::int64_t position, unsigned slot, Failure*);
+  void (*release)(Place<HeldSession>*);
 
   void (*requireCommon)(HeldSession*, const Length* lengths, std::size_t count, Failure*);
   void (*requireWithin)(HeldSession*, std::size_t entries, std::size_t low, std::size_t high,
@@ -87,10 +90,16 @@ struct Calls {
 /// A session that belongs to its holder until the end of the scope.
 class Lease {
  public:
-  Lease(const Calls& calls, HeldSession* session) noexcept : calls_(calls), session_(session) {}
+  Lease(const Calls& calls, Place<HeldSession>* place) noexcept
+      : calls_(calls), place_(place), session_(place->session) {}
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
-  ~Lease() { calls_.release(session_); }
+  ~Lease() {
+    if (place_->isTemporary)
+      calls_.release(place_);
+    else
+      place_->leave();
+  }
 
   /// Entries of columns that lie along one axis.
   /// \throws std::length_error if the columns do not agree
@@ -154,6 +163,7 @@ class Lease {
 
  private:
   const Calls& calls_;
+  Place<HeldSession>* place_;
   HeldSession* session_;
 };
 
@@ -176,13 +186,28 @@ class Models {
   Lease session(Position position, unsigned slot) const {
     std::int64_t whole = convert<std::int64_t>(position);
     if (!(position >= Position{})) whole = std::min<std::int64_t>(whole, -1);
-    Failure failure;
-    HeldSession* const session = shared_->calls->acquire(shared_, whole, slot, &failure);
-    failure.check();
-    return Lease(*shared_->calls, session);
+    Place<HeldSession>* const own = ownPlace(whole, slot);
+    return Lease(*shared_->calls, own != nullptr ? own : acquire(whole, slot));
   }
 
  private:
+  /// The place of a slot, if it is free and has a session: what nearly every event finds.
+  Place<HeldSession>* ownPlace(std::int64_t position, unsigned slot) const {
+    if (position < 0 || static_cast<std::size_t>(position) >= shared_->count) return nullptr;
+    Place<HeldSession>* const place = shared_->places[position] + slot % placeCount;
+    if (!place->take()) return nullptr;
+    if (place->session != nullptr) return place;
+    place->leave();
+    return nullptr;
+  }
+
+  Place<HeldSession>* acquire(std::int64_t position, unsigned slot) const {
+    Failure failure;
+    Place<HeldSession>* const place = shared_->calls->acquire(shared_, position, slot, &failure);
+    failure.check();
+    return place;
+  }
+
   SharedModels* shared_;
 };
 

@@ -14,93 +14,89 @@
 #define PYSOFIE_RDF_HXX
 
 #include <array>
-#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <utility>
 
 #include "pysofie/convert.hxx"
+#include "pysofie/place.hxx"
 
 namespace pysofie::rdf {
 
 /// Sessions of one functor. Whoever holds one has it alone, and neither waits for a lock nor shares a cache
 /// line.
-template <class Session>
+/// \tparam Delete of a session
+template <class Session, class Delete = std::default_delete<Session>>
 class Pool {
  public:
-  using Factory = std::function<std::unique_ptr<Session>()>;
+  using Factory = std::function<std::unique_ptr<Session, Delete>()>;
 
   /// \param factory makes one more session; it is called from any thread, when a place is used for the first
   /// time
   explicit Pool(Factory factory) : factory_(std::move(factory)) {}
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
-
-  /// Where a session waits for a holder.
-  struct alignas(64) Place {
-    std::atomic<bool> taken{false};
-    bool temporary = false;
-    std::unique_ptr<Session> session;
-  };
+  ~Pool() {
+    for (const Place<Session>& place : places_) destroy(place);
+  }
 
   /// A session that belongs to its holder until the end of the scope.
   class Lease {
    public:
-    explicit Lease(Place* place) noexcept : place_(place) {}
+    explicit Lease(Place<Session>* place) noexcept : place_(place) {}
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     ~Lease() { release(place_); }
 
-    Session* operator->() const noexcept { return place_->session.get(); }
+    Session* operator->() const noexcept { return place_->session; }
 
    private:
-    Place* place_;
+    Place<Session>* place_;
   };
 
   /// \param slot where to look first: any number is right, one that no other thread uses is fast
   Lease lease(unsigned slot) { return Lease(acquire(slot)); }
 
   /// What `lease` holds, for callers that end it themselves.
-  Place* acquire(unsigned slot) {
-    Place& home = places_[slot % placeCount];
-    return filled(take(home) ? &home : search(slot));
+  Place<Session>* acquire(unsigned slot) {
+    Place<Session>& home = places_[slot % placeCount];
+    return filled(home.take() ? &home : search(slot));
   }
 
-  static void release(Place* place) noexcept {
-    if (place->temporary)
-      delete place;
-    else
-      place->taken.store(false, std::memory_order_release);
+  static void release(Place<Session>* place) noexcept {
+    if (!place->isTemporary) return place->leave();
+    destroy(*place);
+    delete place;
   }
+
+  /// The places by number, for callers that look for themselves before they `acquire`.
+  Place<Session>* places() noexcept { return places_.data(); }
 
  private:
-  static constexpr std::size_t placeCount = 256;
-
-  static bool take(Place& place) noexcept {
-    return !place.taken.load(std::memory_order_relaxed) &&
-           !place.taken.exchange(true, std::memory_order_acquire);
+  static void destroy(const Place<Session>& place) noexcept {
+    if (place.session != nullptr) Delete()(place.session);
   }
 
   /// The next place that is free; a temporary one when there are more holders than places.
-  Place* search(unsigned slot) {
+  Place<Session>* search(unsigned slot) {
     for (std::size_t i = 1; i < placeCount; ++i) {
-      Place& place = places_[(slot + i) % placeCount];
-      if (take(place)) return &place;
+      Place<Session>& place = places_[(slot + i) % placeCount];
+      if (place.take()) return &place;
     }
-    Place* place = new Place;
-    place->temporary = true;
+    auto* const place = new Place<Session>;
+    place->isTemporary = true;
     return place;
   }
 
-  Place* filled(Place* place) {
-    if (!place->session) fill(place);
+  Place<Session>* filled(Place<Session>* place) {
+    if (place->session == nullptr) fill(place);
     return place;
   }
 
-  void fill(Place* place) {
+  void fill(Place<Session>* place) {
     try {
-      place->session = factory_();
+      place->session = factory_().release();
     } catch (...) {
       release(place);
       throw;
@@ -108,7 +104,7 @@ class Pool {
   }
 
   Factory factory_;
-  std::array<Place, placeCount> places_;
+  std::array<Place<Session>, placeCount> places_;
 };
 
 }  // namespace pysofie::rdf

@@ -111,8 +111,6 @@ class TableSession : public HeldSession {
   /// Elements of an output of the last run.
   std::size_t size(std::size_t index) { return product(shape(index)); }
 
-  Pool<TableSession>::Place* place = nullptr;  ///< where it goes back to
-
  private:
   /// Memory that grows. What is written in one thread shares no cache line with anything of another.
   class Memory {
@@ -179,6 +177,12 @@ class TableSession : public HeldSession {
   std::vector<void*> outputPointers_;
 };
 
+/// Pools hold sessions as adapters know them.
+struct DeleteSession {
+  void operator()(HeldSession* session) const { delete static_cast<TableSession*>(session); }
+};
+using SessionPool = Pool<HeldSession, DeleteSession>;
+
 /// A model that event loops are to use.
 struct Source {
   const pysofie_model* table;  ///< valid for the life of the process: its library is never unloaded
@@ -196,25 +200,45 @@ class Model {
   /// \throws std::runtime_error if the table is of another version or no session can be made
   explicit Model(Source source)
       : source_(std::move(source)), pool_([this] {
-          return std::make_unique<TableSession>(*source_.table, source_.name, source_.weights,
-                                                source_.symbols, source_.outputs);
+          return std::unique_ptr<HeldSession, DeleteSession>(new TableSession(
+              *source_.table, source_.name, source_.weights, source_.symbols, source_.outputs));
         }) {
     if (source_.table->abi_version != PYSOFIE_ABI_VERSION)
       throw std::runtime_error("model '" + source_.name + "' was compiled by another version of pysofie");
     pool_.lease(0);  // so that a wrong weights file is an error here, not in the event loop
   }
 
-  Pool<TableSession>& pool() { return pool_; }
+  SessionPool& pool() { return pool_; }
 
  private:
   Source source_;
-  Pool<TableSession> pool_;
+  SessionPool pool_;
 };
 
-struct CountedModels : SharedModels {
-  explicit CountedModels(const Calls& table) : SharedModels{&table} {}
+class CountedModels : public SharedModels {
+ public:
+  CountedModels(const Calls& table, std::vector<Source> sources) : SharedModels{&table, 0, nullptr} {
+    for (Source& source : sources) {
+      models_.push_back(std::make_unique<Model>(std::move(source)));
+      modelPlaces_.push_back(models_.back()->pool().places());
+    }
+    count = models_.size();
+    places = modelPlaces_.data();
+  }
+
+  /// \throws std::out_of_range if there is no model at the position
+  SessionPool& pool(std::int64_t position) {
+    if (position < 0 || static_cast<std::size_t>(position) >= count)
+      throw std::out_of_range("an event chooses model " + std::to_string(position) + " of " +
+                              std::to_string(count));
+    return models_[static_cast<std::size_t>(position)]->pool();
+  }
+
   std::atomic<std::size_t> holders{1};
-  std::vector<std::unique_ptr<Model>> models;
+
+ private:
+  std::vector<std::unique_ptr<Model>> models_;
+  std::vector<Place<HeldSession>*> modelPlaces_;
 };
 
 inline CountedModels& own(SharedModels* models) { return *static_cast<CountedModels*>(models); }
@@ -245,27 +269,18 @@ inline void drop(SharedModels* models) {
   if (--own(models).holders == 0) delete &own(models);
 }
 
-inline HeldSession* acquire(SharedModels* shared, std::int64_t position, unsigned slot, Failure* failure) {
-  TableSession* session = nullptr;
-  guarded(*failure, [&] {
-    const auto& models = own(shared).models;
-    if (position < 0 || static_cast<std::size_t>(position) >= models.size())
-      throw std::out_of_range("an event chooses model " + std::to_string(position) + " of " +
-                              std::to_string(models.size()));
-    auto* const place = models[static_cast<std::size_t>(position)]->pool().acquire(slot);
-    session = place->session.get();
-    session->place = place;
-  });
-  return session;
+inline Place<HeldSession>* acquire(SharedModels* shared, std::int64_t position, unsigned slot,
+                                   Failure* failure) {
+  Place<HeldSession>* place = nullptr;
+  guarded(*failure, [&] { place = own(shared).pool(position).acquire(slot); });
+  return place;
 }
-
-inline void release(HeldSession* session) { Pool<TableSession>::release(own(session).place); }
 
 inline const Calls calls = {
     retain,
     drop,
     acquire,
-    release,
+    SessionPool::release,
     [](HeldSession* session, const Length* lengths, std::size_t count, Failure* failure) {
       guarded(*failure, [&] { own(session).requireCommon(lengths, count); });
     },
@@ -290,8 +305,7 @@ inline const Calls calls = {
 /// \throws std::runtime_error with a model's own words, e.g. for a wrong weights file
 inline Models open(std::vector<Source> sources) {
   const std::unique_ptr<detail::CountedModels, void (*)(SharedModels*)> shared(
-      new detail::CountedModels(detail::calls), detail::drop);
-  for (Source& source : sources) shared->models.push_back(std::make_unique<detail::Model>(std::move(source)));
+      new detail::CountedModels(detail::calls, std::move(sources)), detail::drop);
   return Models(reinterpret_cast<std::uintptr_t>(static_cast<SharedModels*>(shared.get())));
 }
 
