@@ -22,6 +22,11 @@ COLOURS = {
 }
 
 
+def _farthest(results: Sequence[Result], result: Result) -> float:
+    """How far to the right anything of a model is drawn."""
+    return max(r.faster or 1.0 for r in results if r.job.model == result.job.model)
+
+
 def speed_ups(results: Sequence[Result], path: Path) -> None:
     """Draw how many times faster than the better of onnxruntime and OpenVINO, model by model."""
     compared = {r.job.model: r for r in results if r.job.is_natural and r.faster is not None}
@@ -38,9 +43,17 @@ def speed_ups(results: Sequence[Result], path: Path) -> None:
         color=[FASTER if ratio >= 1 else SLOWER for ratio in ratios],
         label="one event",
     )
-    labels = axes.bar_label(bars, [f"{ratio:.1f}" for ratio in ratios], padding=4, fontsize=8)
-    for label in labels:
-        label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
+    farthest = [_farthest(results, result) for result in order]
+    for bar, ratio, place in zip(bars, ratios, farthest, strict=True):
+        axes.annotate(
+            f"{ratio:.1f}",
+            (place, bar.get_y() + bar.get_height() / 2),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        )
     batches = sorted({r.job.batch for r in results if r.job.batch is not None and not r.job.is_natural})
     for batch, marker in zip(batches, "od^sv", strict=False):
         points = [

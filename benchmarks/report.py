@@ -61,7 +61,10 @@ def engines_of(results: Sequence[Result]) -> list[str]:
 
 def microseconds(nanoseconds: float | None) -> str:
     """Three digits, or nothing."""
-    return "" if nanoseconds is None else f"{nanoseconds / 1e3:.3g}"
+    if nanoseconds is None:
+        return ""
+    value = nanoseconds / 1e3
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def times(ratio: float | None) -> str:

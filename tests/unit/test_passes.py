@@ -20,6 +20,30 @@ def test_images_between_convolutions_of_single_elements_have_their_channels_last
     assert kernels.count("store_strided") == 1  # of the output, whose channels are not
 
 
+def test_what_is_added_to_many_products_lies_as_they_do(tmp_path):
+    # The bias of attention, computed by a convolution over pairs: every layer's scores read it.
+    constants = {"w": nets.constant(4, 8, 1, 1, seed=0)}
+    nodes = [helper.make_node("Conv", ["pairs", "w"], ["bias"])]
+    for i in range(2):
+        nodes += [
+            helper.make_node("MatMul", [f"q{i}", f"k{i}"], [f"scores{i}"]),
+            helper.make_node("Add", [f"scores{i}", "bias"], [f"y{i}"]),
+        ]
+    shapes = {"pairs": (1, 8, "n", "n")}
+    shapes |= {f"q{i}": (1, 4, "n", 8) for i in range(2)} | {f"k{i}": (1, 4, 8, "n") for i in range(2)}
+    proto = support.model(
+        nodes,
+        [support.floats(name, *shape) for name, shape in shapes.items()],
+        [support.floats(f"y{i}", 1, 4, "n", "n") for i in range(2)],
+        constants,
+    )
+    header = next(path for path in pysofie.emit(proto, tmp_path) if path.suffix == ".hxx").read_text()
+    kernels = header[header.rindex("inline void check_dims") :]
+    assert "load_strided" not in kernels
+    assert kernels.count("store_strided") == 1
+    assert all(result.ok for result in pysofie.verify(proto, sizes=(1, 5, 33)))
+
+
 def _body(tmp_path, nodes, constants):
     """The text of the kernels of a model with one input and one output."""
     proto = support.model(nodes, [support.floats("x", "n")], [support.floats("y", "n")], constants)

@@ -45,9 +45,13 @@ std::optional<std::vector<Expr>> naturalIndices(const Buffer& buffer, const Nest
 
 /// One read or write of a buffer by a nest.
 struct Access {
+  enum class Kind { Element, Epilogue, Write };
+
   const Nest* nest;
   std::vector<Expr> indices;  ///< along the buffer's own axes
-  bool isWrite;
+  Kind kind;
+
+  bool isWrite() const { return kind == Kind::Write; }
 };
 
 /// All accesses of every temporary; empty for buffers that cannot be laid out anew.
@@ -78,19 +82,20 @@ class Accesses {
 
   void collect(const Nest& nest) {
     forEachExpression(nest, [&](const Expr& expr) {
+      const auto kind = &expr == &nest.epilogue ? Access::Kind::Epilogue : Access::Kind::Element;
       walk(expr, [&](const Expr& node) {
-        if (node->op == Op::Load) add(nest, node->view, node->args, false);
+        if (node->op == Op::Load) add(nest, node->view, node->args, kind);
       });
     });
-    add(nest, nest.target, nest.targetIndex, true);
+    add(nest, nest.target, nest.targetIndex, Access::Kind::Write);
   }
 
-  void add(const Nest& nest, const View& view, const std::vector<Expr>& indices, bool isWrite) {
+  void add(const Nest& nest, const View& view, const std::vector<Expr>& indices, Access::Kind kind) {
     const auto id = static_cast<std::size_t>(view.buffer);
     if (!possible_[id]) return;
     const auto natural = naturalIndices(program_.buffers[id], nest, view, indices);
     if (natural)
-      list_[id].push_back({&nest, *natural, isWrite});
+      list_[id].push_back({&nest, *natural, kind});
     else
       possible_[id] = false;
   }
@@ -148,16 +153,18 @@ class ChannelChoice {
     for (int id = 0; id < count; ++id)
       if (accesses.possible(id))
         for (const Access& access : accesses.of(id))
-          if (access.isWrite && !channel(id)) set(id, writtenChannel(program, access));
+          if (access.isWrite() && !channel(id)) set(id, writtenChannel(program, access));
     for (int id = 0; id < count; ++id)
       if (accesses.possible(id))
         for (const Access& access : accesses.of(id))
-          if (!access.isWrite && !channel(id)) set(id, readChannel(program, access));
+          if (!access.isWrite() && !channel(id)) set(id, readChannel(program, access));
     for (bool changed = true; changed;) {
       changed = false;
       for (int id = 0; id < count; ++id)
         if (accesses.possible(id) && !channel(id)) changed = inherit(id, count) || changed;
     }
+    for (int id = 0; id < count; ++id)
+      if (channel(id) && isReadAcross(id)) set(id, std::nullopt);
   }
 
   const std::optional<std::size_t>& channel(int buffer) const {
@@ -170,6 +177,20 @@ class ChannelChoice {
 
   void set(int buffer, const std::optional<std::size_t>& axis) {
     channel_[static_cast<std::size_t>(buffer)] = axis;
+  }
+
+  /// Whether several products add it to results that have no such channel, and nothing else reads it, as the
+  /// bias of every layer's attention: each would read across the channels, so the one that writes it does.
+  bool isReadAcross(int id) const {
+    std::size_t reads = 0;
+    for (const Access& access : accesses_.of(id)) {
+      if (access.isWrite()) continue;
+      const Nest& nest = *access.nest;
+      if (nest.kind != Nest::Kind::Contraction || access.kind != Access::Kind::Epilogue) return false;
+      if (channel(nest.target.buffer)) return false;
+      ++reads;
+    }
+    return reads >= 2;
   }
 
   /// Takes the axis along which a nest moves together with a buffer that has a channel.
