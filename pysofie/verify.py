@@ -175,7 +175,8 @@ def compare(
     finite = np.isfinite(array) & np.isfinite(expected)
     difference = np.abs(np.subtract(array, expected, where=finite, out=np.zeros_like(array)))
     scale = float(np.abs(expected, where=finite, out=np.zeros_like(array)).max(initial=0.0))
-    spacing = np.spacing(np.abs(np.where(finite, expected, 1)))
+    with np.errstate(over="ignore"):
+        ulps = difference / np.spacing(np.abs(np.where(finite, expected, 1)))
     max_abs = float(difference.max(initial=0.0))
     max_rel = max_abs / scale if scale > 0 else max_abs
     accepted = TOLERANCE[str(array.dtype)] if tolerance is None else tolerance
@@ -185,7 +186,7 @@ def compare(
         size=size,
         max_abs=max_abs,
         max_rel=max_rel,
-        max_ulp=float((difference / spacing).max(initial=0.0)),
+        max_ulp=float(ulps.max(initial=0.0)),
         ok=bool(max_rel <= accepted and np.all(same | finite)),
     )
 
@@ -217,11 +218,17 @@ def _reference(source: Source) -> Reference:
     own = {value.name for value in source.proto().proto.graph.output}
     if source.reference is not None and own.issuperset(source.outputs or ()):
         return source.reference
-    return _onnxruntime(source)
+    return onnxruntime_reference(source)
 
 
-def _onnxruntime(source: Source) -> Reference:
-    """The reference of what came as ONNX."""
+def onnxruntime_reference(source: Source) -> Reference:
+    """Run what came as ONNX by onnxruntime.
+
+    Raises
+    ------
+    Error
+        onnxruntime is not installed or cannot run the model.
+    """
     try:
         import onnxruntime
     except ImportError as error:

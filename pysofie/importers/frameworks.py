@@ -108,7 +108,9 @@ class Framework:
             ) from error
 
 
-FRAMEWORKS: tuple[Framework, ...] = ()
+FRAMEWORKS: tuple[Framework, ...] = (
+    Framework("PyTorch", "torch", ("torch",), (".pt2", ".pt", ".pth"), "torch"),
+)
 
 
 def by_suffix(path: Path) -> Framework | None:

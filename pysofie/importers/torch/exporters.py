@@ -1,0 +1,189 @@
+"""torch's two exporters to ONNX: what the first writes is taken if it computes what the module computes."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import onnx
+import torch
+from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
+
+from pysofie.errors import UnsupportedError
+from pysofie.importers.signature import rename
+from pysofie.importers.torch import check
+from pysofie.importers.torch.call import Call, as_array
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto
+
+#: For operators of torch's libraries, what writes them as ONNX: ``{torch.ops.mine.op.default: function}``, as
+#: `custom_translation_table` of `torch.onnx.export`.
+TRANSLATIONS: dict[Any, Callable[..., Any]] = {}
+#: The versions of ONNX domains that symbolic functions (`torch.onnx.register_custom_op_symbolic`) write.
+OPSETS: dict[str, int] = {}
+# The opsets that the exporters are written in, so that no version is converted.
+_OPSET_OF_PROGRAMS = 18
+_OPSET_OF_TRACES = 17
+
+Tensors: TypeAlias = Mapping[str, torch.Tensor]
+Exporter: TypeAlias = Callable[[Call, Tensors], "ModelProto"]
+
+
+def write(call: Call) -> ModelProto:
+    """Write a call as ONNX that computes the same at two sizes.
+
+    Raises
+    ------
+    UnsupportedError
+        No exporter does; the message says where the difference arises, or what torch says.
+    """
+    inputs = check.other_inputs(call)
+    feeds = [{name: as_array(tensor) for name, tensor in each.items()} for each in (call.inputs, inputs)]
+    complaints = []
+    for name, exporter in _exporters(call).items():
+        try:
+            with _quiet():
+                proto = _named(exporter(call, inputs), call)
+        except Exception as error:  # the exporters raise whatever they meet
+            complaints.append(f"{name} cannot write it: {_reason(error)}")
+            if _is_about_data(error):
+                break  # a trace would go the way of the example, whatever the data
+            continue
+        difference = check.difference(proto, call, feeds)
+        if not difference:
+            _forget_sources(proto)
+            return proto
+        complaints.append(f"what {name} writes computes something else: {difference}")
+    raise UnsupportedError(
+        "\n  ".join([f"torch does not write this {call.kind} as ONNX:", *complaints, call.advice])
+    )
+
+
+def _exporters(call: Call) -> dict[str, Exporter]:
+    traced: dict[str, Exporter] = {"torch.onnx.export(dynamo=False)": _from_trace}
+    if isinstance(call.module.module, torch.jit.ScriptModule):
+        return traced
+    return {"torch.onnx.export": _from_program, **traced}
+
+
+def _from_program(call: Call, inputs: Tensors) -> ModelProto:
+    program = call.program
+    if program is None:
+        dynamic = [
+            {axis: torch.export.Dim.DYNAMIC for axis, dim in enumerate(shape) if isinstance(dim, str)}
+            for shape in call.shapes.values()
+        ]
+        program = torch.export.export(
+            call.module, tuple(inputs.values()), dynamic_shapes=(tuple(dynamic),), strict=False
+        )
+    # Its optimisation takes constants below 1e-8 for zero and drops the node that adds one.
+    exported = torch.onnx.export(
+        program,
+        dynamo=True,
+        optimize=False,
+        opset_version=_OPSET_OF_PROGRAMS,
+        verbose=False,
+        custom_translation_table=TRANSLATIONS,
+    )
+    return exported.model_proto
+
+
+def _from_trace(call: Call, inputs: Tensors) -> ModelProto:
+    arguments = tuple(inputs.values())
+    content = io.BytesIO()
+    axes = {
+        name: {axis: dim for axis, dim in enumerate(shape) if isinstance(dim, str)}
+        for name, shape in call.shapes.items()
+    }
+    torch.onnx.export(
+        torch.jit.trace(call.module, arguments, check_trace=False),
+        arguments,
+        content,
+        dynamo=False,
+        input_names=list(call.inputs),
+        output_names=list(call.outputs),
+        dynamic_axes={name: named for name, named in axes.items() if named},
+        opset_version=_OPSET_OF_TRACES,
+        custom_opsets=OPSETS,
+    )
+    return onnx.ModelProto.FromString(content.getvalue())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to ourselves what the exporters think of each other and of what they cannot know."""
+    level = logging.getLogger("torch").level
+    logging.getLogger("torch").setLevel(logging.ERROR)
+    # The fused inference of attention layers is one operator, which no exporter knows.
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        # torch.export prints how far it came.
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        logging.getLogger("torch").setLevel(level)
+
+
+# --- names ------------------------------------------------------------------------------------------------
+
+
+def _named(proto: ModelProto, call: Call) -> ModelProto:
+    """Give inputs and outputs, and the dims of inputs, the names that the call has for them."""
+    graph = proto.graph
+    graph.name = call.kind
+    _separate_outputs(graph)
+    old = [value.name for value in (*graph.input, *graph.output)]
+    rename(proto, dict(zip(old, (*call.inputs, *call.outputs), strict=True)))
+    for value in graph.output:
+        for dim in value.type.tensor_type.shape.dim:
+            dim.Clear()
+    return proto
+
+
+def _forget_sources(proto: ModelProto) -> None:
+    """Leave out in which lines of which files the nodes were written, which differ from machine to machine."""
+    for nodes in (proto.graph.node, *(function.node for function in proto.functions)):
+        for node in nodes:
+            node.ClearField("metadata_props")
+            node.ClearField("doc_string")
+
+
+def _separate_outputs(graph: GraphProto) -> None:
+    """Let every output be computed by a node, and no two be the same value."""
+    seen = {value.name for value in (*graph.input, *graph.initializer)}
+    taken = seen | {name for node in graph.node for name in node.output}
+    for value in graph.output:
+        if value.name in seen:
+            copy = f"{value.name}_output"
+            while copy in taken:
+                copy += "_"
+            taken.add(copy)
+            graph.node.add(op_type="Identity", name=copy, input=[value.name], output=[copy])
+            value.name = copy
+        seen.add(value.name)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _is_about_data(error: BaseException) -> bool:
+    """Whether what is computed depends on values, not on shapes."""
+    return any(isinstance(cause, GuardOnDataDependentSymNode) for cause in _causes(error))
+
+
+def _reason(error: BaseException) -> str:
+    """What lies behind an exporter's error, shortly."""
+    *_, cause = _causes(error)
+    lines = [line.strip() for line in str(cause).strip().splitlines() if line.strip()]
+    return f"{type(cause).__name__}: {' '.join(lines[:3])[:600]}"
