@@ -14,6 +14,7 @@ import torch
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from pysofie.errors import UnsupportedError
+from pysofie.importers.order import subgraphs
 from pysofie.importers.signature import rename
 from pysofie.importers.torch import check
 from pysofie.importers.torch.call import Call, as_array
@@ -149,11 +150,12 @@ def _named(proto: ModelProto, call: Call) -> ModelProto:
 
 
 def _forget_sources(proto: ModelProto) -> None:
-    """Leave out in which lines of which files the nodes were written, which differ from machine to machine."""
-    for nodes in (proto.graph.node, *(function.node for function in proto.functions)):
-        for node in nodes:
-            node.ClearField("metadata_props")
-            node.ClearField("doc_string")
+    """Leave out the lines of the files that nodes come from, which differ from machine to machine."""
+    bodies = [proto.graph.node, *(function.node for function in proto.functions)]
+    inner = [graph.node for nodes in bodies for graph in subgraphs(nodes)]
+    for node in (node for nodes in (*bodies, *inner) for node in nodes):
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
 
 
 def _separate_outputs(graph: GraphProto) -> None:
