@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pysofie.compile import compile
 from pysofie.emit import emit
 from pysofie.errors import CompileError, Error, InvalidModelError, ShapeError, UnsupportedError
+from pysofie.explain import explain
 from pysofie.flow import average, chain, cut
 from pysofie.functor import fold, functor
 from pysofie.importers import load
@@ -47,6 +48,7 @@ __all__ = [
     "compile",
     "cut",
     "emit",
+    "explain",
     "fold",
     "functor",
     "load",

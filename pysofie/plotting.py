@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pysofie.errors import Error
 
@@ -31,7 +31,7 @@ def memory(plan: MemoryPlan, path: Path) -> None:
     Error
         matplotlib is missing.
     """
-    figure = _figure(10, 6)
+    figure = figure_of(10, 6)
     axes = figure.subplots()
     colours = _colours(len(plan.blocks))
     unit, name = (1024, "KiB") if plan.arena_bytes >= 10 * 1024 else (1, "bytes")
@@ -100,7 +100,7 @@ def profile(rows: Sequence[KernelProfile], ceilings: Ceilings, path: Path) -> No
         names.append(f"{len(rest)} more")
         times.append(sum(row.time for row in rest) / 1000)
         floors.append(sum(min(row.floor(ceilings), row.time) for row in rest) / 1000)
-    figure = _figure(10, 1.5 + 0.26 * len(names))
+    figure = figure_of(10, 1.5 + 0.26 * len(names))
     axes = figure.subplots()
     places = range(len(names))
     bars = axes.barh(places, times, 0.75, color="#c8d1da", label="time")
@@ -116,12 +116,19 @@ def profile(rows: Sequence[KernelProfile], ceilings: Ceilings, path: Path) -> No
     figure.savefig(path, dpi=150)
 
 
-def _figure(width: float, height: float) -> Any:
+def figure_of(width: float, height: float, *, layout: Literal["constrained"] | None = "constrained") -> Any:
+    """A figure of that many inches.
+
+    Raises
+    ------
+    Error
+        matplotlib is missing.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise Error("pictures need matplotlib: pip install 'pysofie[plot]'") from error
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def _colours(count: int) -> list[Any]:

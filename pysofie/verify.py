@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, overload
 
 from pysofie.errors import Error
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.table import Table
 
+    from pysofie.divergence import Divergence
     from pysofie.importers import Dims, ModelLike, Source
     from pysofie.importers.frameworks import Reference
     from pysofie.session import Session
@@ -39,6 +40,8 @@ class Comparison:
         The largest difference in units of the last place of the value.
     ok : bool
         Whether it is within the tolerance; integers must be equal.
+    shape : tuple of int
+        Of what came.
     """
 
     output: str
@@ -48,6 +51,56 @@ class Comparison:
     max_rel: float
     max_ulp: float
     ok: bool
+    shape: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as what JSON has, which knows no infinity: that is None."""
+        return {key: None if value == float("inf") else value for key, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Verification(Sequence[Comparison]):
+    """How the outputs of a compiled model compare with a reference; a sequence of `Comparison`.
+
+    Attributes
+    ----------
+    comparisons : tuple of Comparison
+        One for every output and size.
+    reference : str
+        What it was compared with.
+    divergence : Divergence or None
+        If they differ, where they part, for the first size for which they do.
+    """
+
+    comparisons: tuple[Comparison, ...]
+    reference: str
+    divergence: Divergence | None = field(default=None)
+
+    @property
+    def ok(self) -> bool:
+        """Whether all outputs are within the tolerance."""
+        return all(comparison.ok for comparison in self.comparisons)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as what JSON has."""
+        return {
+            "ok": self.ok,
+            "reference": self.reference,
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "divergence": self.divergence.to_dict() if self.divergence else None,
+        }
+
+    def __len__(self) -> int:
+        return len(self.comparisons)
+
+    @overload
+    def __getitem__(self, index: int) -> Comparison: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Comparison, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Comparison | tuple[Comparison, ...]:
+        return self.comparisons[index]
 
 
 def verify(
@@ -59,7 +112,9 @@ def verify(
     precision: str = "float32",
     dims: Dims | None = None,
     tolerance: float | None = None,
-) -> list[Comparison]:
+    against: ModelLike | None = None,
+    locate: bool = True,
+) -> Verification:
     """Compare a compiled model with the framework that it comes from, on random inputs.
 
     Parameters
@@ -79,34 +134,65 @@ def verify(
     tolerance : float, optional
         The largest relative difference that is accepted, by default `TOLERANCE`, or that of bfloat16 for a
         precision that rounds.
+    against : path, bytes, onnx.ModelProto, Model or a model of a framework, optional
+        What to compare with in place of the model itself, such as the one that it was made of. Its inputs
+        and outputs have the same names.
+    locate : bool
+        Whether to find the first node where the two part, if they do. That compiles the model a few times.
 
     Returns
     -------
-    list of Comparison
-        One for every output and size.
+    Verification
+        A sequence of `Comparison`, one for every output and size.
 
     Raises
     ------
     Error
-        onnxruntime is not installed or cannot run the model; or as `pysofie.compile`.
+        onnxruntime is not installed or cannot run the model, or `against` has other outputs; or as
+        `pysofie.compile`.
+
+    Examples
+    --------
+    >>> result = pysofie.verify("model.onnx", sizes=[1, 1000])  # doctest: +SKIP
+    >>> result.ok, result[0].max_ulp, print(result.divergence)  # doctest: +SKIP
     """
     import numpy as np
 
+    from pysofie import divergence
     from pysofie.compile import compile
+    from pysofie.divergence import Case
     from pysofie.importers import as_source
     from pysofie.sequences import tensors
 
     model = as_source(source, dims=dims)
-    reference = _reference(model)
+    other = model if against is None else as_source(against)
+    reference = reference_of(other)
     session = compile(model, target=target, precision=precision)
     if precision != "float32" and tolerance is None:
         tolerance = TOLERANCE["bfloat16"]
-    results = []
+    results: list[Comparison] = []
+    failed: Case | None = None
     for size, given in random_feeds(session, sizes, seed, model.dims):
         expected = tensors(dict(reference(given)))
-        for name, array in tensors(session.run(given)).items():
-            results.append(compare(name, size, array, np.asarray(expected[name]), tolerance))
-    return results
+        found = tensors(session.run(given))
+        _require_outputs(expected, found)
+        compared = [compare(n, size, a, np.asarray(expected[n]), tolerance) for n, a in found.items()]
+        results += compared
+        if failed is None and not all(each.ok for each in compared):
+            failed = Case(model, other, given, size, target, precision, tolerance)
+    parting = divergence.locate(failed) if failed and locate else None
+    return Verification(
+        tuple(results), "the framework" if framework_reference(other) else "onnxruntime", parting
+    )
+
+
+def _require_outputs(expected: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    missing = [name for name in found if name not in expected]
+    if missing:
+        raise Error(
+            f"the reference has no output {', '.join(map(repr, missing))}; it has "
+            f"{', '.join(map(repr, expected))}"
+        )
 
 
 def random_feeds(
@@ -166,11 +252,11 @@ def compare(
     import numpy as np
 
     if array.shape != expected.shape or array.dtype != expected.dtype:
-        return Comparison(name, str(array.dtype), size, np.inf, np.inf, np.inf, False)
+        return Comparison(name, str(array.dtype), size, np.inf, np.inf, np.inf, False, array.shape)
     if str(array.dtype) not in TOLERANCE:
         equal = bool(np.array_equal(array, expected))
         difference = np.abs(array.astype(float) - expected.astype(float)).max(initial=0.0)
-        return Comparison(name, str(array.dtype), size, float(difference), 0.0, 0.0, equal)
+        return Comparison(name, str(array.dtype), size, float(difference), 0.0, 0.0, equal, array.shape)
     same = (array == expected) | (np.isnan(array) & np.isnan(expected))
     finite = np.isfinite(array) & np.isfinite(expected)
     difference = np.abs(np.subtract(array, expected, where=finite, out=np.zeros_like(array)))
@@ -188,40 +274,38 @@ def compare(
         max_rel=max_rel,
         max_ulp=float(ulps.max(initial=0.0)),
         ok=bool(max_rel <= accepted and np.all(same | finite)),
+        shape=array.shape,
     )
 
 
-def table(results: Sequence[Comparison]) -> Table:
+def table(results: Verification) -> Table:
     """Comparisons as a table for `rich`."""
     from rich.table import Table
 
-    table = Table(
-        "output", "dtype", "size", "max abs", "max rel", "max ulp", "", title="pysofie - onnxruntime"
-    )
+    from pysofie.text import cell
+
+    title = f"pysofie - {results.reference}"
+    table = Table("output", "dtype", "size", "max abs", "max rel", "max ulp", "", title=title)
     for row in results:
         size = ", ".join(f"{symbol}={value}" for symbol, value in row.size.items())
         numbers = (f"{row.max_abs:.2e}", f"{row.max_rel:.2e}", f"{row.max_ulp:.1f}")
         verdict = "[green]ok[/]" if row.ok else "[red]differs[/]"
-        table.add_row(_plain(row.output), row.dtype, _plain(size), *numbers, verdict)
+        table.add_row(cell(row.output), row.dtype, cell(size), *numbers, verdict)
     return table
 
 
-def _plain(text: str) -> str:
-    """Text of a model must not be read as markup."""
-    from rich.markup import escape
-
-    return escape(text)
+def reference_of(source: Source) -> Reference:
+    """What a model is compared with: the framework that it comes from, or onnxruntime."""
+    return framework_reference(source) or onnxruntime_reference(source)
 
 
-def _reference(source: Source) -> Reference:
-    """The framework that the model comes from, which only knows the outputs that it has there."""
+def framework_reference(source: Source) -> Reference | None:
+    """The framework that a model comes from, which only knows the outputs that it has there."""
     own = {value.name for value in source.proto().proto.graph.output}
-    if source.reference is not None and own.issuperset(source.outputs or ()):
-        return source.reference
-    return onnxruntime_reference(source)
+    return source.reference if own.issuperset(source.outputs or ()) else None
 
 
-def onnxruntime_reference(source: Source) -> Reference:
+def onnxruntime_reference(source: Source, *, optimised: bool = True) -> Reference:
     """Run what came as ONNX by onnxruntime.
 
     Raises
@@ -236,6 +320,8 @@ def onnxruntime_reference(source: Source) -> Reference:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     with _explained():
         session = onnxruntime.InferenceSession(
             source.wanted_content(), options, providers=["CPUExecutionProvider"]

@@ -22,6 +22,7 @@
 #include "sofie/plan.hxx"
 #include "sofie/precision.hxx"
 #include "sofie/render.hxx"
+#include "types.hxx"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -69,9 +70,6 @@ sofie::Attribute attribute(const nb::handle& value) {
   return constant(dtype, shape, data);
 }
 
-using Named = nb::typed<nb::dict, nb::str, nb::any>;
-
-using PyShape = std::vector<std::variant<std::int64_t, std::string>>;
 using PyTensor = std::tuple<std::string, std::string, PyShape>;
 
 sofie::Shape shape(const Graph& graph, const PyShape& dims) {
@@ -85,15 +83,9 @@ sofie::Shape shape(const Graph& graph, const PyShape& dims) {
   return result;
 }
 
+/// Without a dtype when nothing is known of the value.
 PyTensor tensor(const sofie::Value& value) {
-  PyShape dims;
-  for (const sofie::Dim& dim : value.shape) {
-    if (const auto number = dim.value())
-      dims.emplace_back(*number);
-    else
-      dims.emplace_back(dim.text());
-  }
-  return {value.name, std::string(sofie::dtypeName(value.type)), dims};
+  return {value.name, value.typed ? std::string(sofie::dtypeName(value.type)) : "", dimsOf(value.shape)};
 }
 
 std::vector<PyTensor> tensors(const Graph& graph, const std::vector<int>& ids) {
@@ -104,8 +96,29 @@ std::vector<PyTensor> tensors(const Graph& graph, const std::vector<int>& ids) {
   return result;
 }
 
+std::vector<std::string> valueNames(const Graph& graph, const std::vector<int>& ids) {
+  std::vector<std::string> names;
+  for (const int id : ids)
+    if (id >= 0) names.push_back(graph.value(id).name);
+  return names;
+}
+
+/// What is known of a node's outputs when code is generated: "constant", "sizes" (dims), or nothing.
+std::string knowledge(const Graph& graph, const sofie::Node& node) {
+  bool known = true, symbolic = false;
+  for (const int id : node.outputs) {
+    if (id < 0) continue;
+    known = known && graph.value(id).typed && graph.value(id).known();
+    forEachTensor(graph.value(id), [&](const sofie::Value& value) {
+      symbolic = symbolic || (value.contents.dims && !value.contents.constant);
+    });
+  }
+  return !known ? "" : symbolic ? "sizes" : "constant";
+}
+
 nb::typed<nb::list, Named> nodes(const Graph& graph) {
   nb::list result;
+  const std::vector<bool> needed = sofie::neededNodes(graph);
   for (const sofie::Node& node : graph.nodes()) {
     nb::dict entry;
     entry["op"] = node.op;
@@ -113,6 +126,24 @@ nb::typed<nb::list, Named> nodes(const Graph& graph) {
     entry["name"] = node.name;
     entry["inputs"] = tensors(graph, node.inputs);
     entry["outputs"] = tensors(graph, node.outputs);
+    entry["reads"] = valueNames(graph, node.inputs);
+    entry["captures"] = valueNames(graph, node.captures);
+    entry["writes"] = valueNames(graph, node.outputs);
+    entry["known"] = knowledge(graph, node);
+    entry["needed"] = static_cast<bool>(needed[static_cast<std::size_t>(graph.placeOf(node))]);
+    result.append(entry);
+  }
+  return result;
+}
+
+nb::typed<nb::list, Named> problems(const Graph& graph) {
+  nb::list result;
+  for (const sofie::Problem& problem : graph.problems()) {
+    nb::dict entry;
+    entry["node"] = problem.node;
+    entry["value"] = problem.node < 0 ? problem.subject : "";
+    entry["what"] = lossyText(problem.what);
+    entry["remedy"] = problem.remedy;
     result.append(entry);
   }
   return result;
@@ -139,7 +170,8 @@ Named memory(const Program& program, const std::map<std::string, std::int64_t>& 
   nb::list blocks, kernels;
   for (const sofie::Slot& slot : plan.slots)
     blocks.append(nb::make_tuple(slot.first, slot.last, slot.offset, slot.size));
-  sofie::forEachKernel(laidOut.kernels, [&](const sofie::Kernel& kernel) { kernels.append(kernel.origin); });
+  sofie::forEachKernel(laidOut.kernels,
+                       [&](const sofie::Kernel& kernel) { kernels.append(sofie::text(kernel.origins)); });
   nb::dict result;
   result["is_static"] = plan.isStatic;
   result["arena_bytes"] = plan.arenaBytes;
@@ -207,6 +239,8 @@ void register_graph(nb::module_& m) {
       .def("add_parameter", &Graph::addParameter, "name"_a,
            "An input of a subgraph, whose type comes from outside.")
       .def("add_absent_input", &Graph::addAbsentInput, "name"_a, "An optional that will not be given.")
+      .def("add_refused", &Graph::addRefused, "name"_a, "why"_a,
+           "An input or constant that stands against the model; nothing is known of it.")
       .def(
           "set_bounds",
           [](Graph& self, const std::string& symbol, std::int64_t low, std::int64_t high) {
@@ -223,13 +257,14 @@ void register_graph(nb::module_& m) {
           "add_node",
           [](Graph& self, const std::string& op, const std::string& domain, const std::string& name,
              const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-             const Named& values) {
+             const Named& values, const std::string& refusal) {
             std::map<std::string, sofie::Attribute> attributes;
             for (const auto [key, value] : values)
               attributes.emplace(nb::cast<std::string>(key), attribute(value));
-            self.addNode(op, domain, name, inputs, outputs, std::move(attributes));
+            self.addNode(op, domain, name, inputs, outputs, std::move(attributes), refusal);
           },
-          "op_type"_a, "domain"_a, "name"_a, "inputs"_a, "outputs"_a, "attributes"_a)
+          "op_type"_a, "domain"_a, "name"_a, "inputs"_a, "outputs"_a, "attributes"_a, "refusal"_a = "",
+          "A node; `refusal` says why it stands against the model, if it does.")
       .def("add_output", &Graph::addOutput, "name"_a)
       .def("analyse", nb::overload_cast<>(&Graph::analyse), "Infers shapes and types and folds constants.")
       .def_prop_ro("inputs", [](const Graph& self) { return tensors(self, self.inputs()); })
@@ -240,7 +275,14 @@ void register_graph(nb::module_& m) {
             return std::vector<std::string>(self.measured().begin(), self.measured().end());
           },
           "Symbols whose values the data decide, known once the graph is analysed.")
-      .def("nodes", nodes)
+      .def("nodes", nodes,
+           "The nodes in order: operator, tensors, names of the values that it reads and writes, what of "
+           "these "
+           "is known when code is generated, and whether it must be computed when the model runs.")
+      .def(
+          "problems", problems,
+          "What the last analysis refused the model for: the node, or -1 for an input or constant; its name; "
+          "what; and a remedy.")
       .def("dump", [](const Graph& self) { return sofie::text(self); });
 
   nb::class_<Program>(m, "Program", "Level 2: the kernels of an analysed graph, optimised.")

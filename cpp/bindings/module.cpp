@@ -8,6 +8,7 @@ NB_MODULE(_core, m) {
   m.doc() = "The compiler core and the loader of compiled models.";
   register_errors();
   register_graph(m);
+  register_description(m);
   register_library(m);
   register_adapters(m);
 }

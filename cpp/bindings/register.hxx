@@ -9,6 +9,10 @@ void register_errors();
 /// Graph and Program: the compiler.
 void register_graph(nanobind::module_& m);
 
+/// What became of a model, as data.
+void register_description(nanobind::module_& m);
+/// Description of programs.
+
 /// Library and Runner: compiled models.
 void register_library(nanobind::module_& m);
 

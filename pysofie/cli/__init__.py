@@ -1,4 +1,4 @@
-"""The command line: ``pysofie info | check | emit | run | verify | bench | plot | score | demo | config``."""
+"""The command line: ``pysofie info | check | explain | emit | run | verify | bench | plot | ...``."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ def main() -> None:
     Examples:
       pysofie demo                          a Higgs classifier in RDataFrame
       pysofie check model.onnx              can it be compiled?
+      pysofie explain model.onnx -o net.svg what becomes of it?
       pysofie emit model.onnx -o generated  write model.hxx and model.dat
 
     Set PYSOFIE_DEBUG=graph,kernels,plan,code to see the stages of a compilation.
     """
 
 
-from pysofie.cli import commands, demo, measuring, score  # noqa: E402, F401 - registers the commands
+from pysofie.cli import commands, demo, explain, measuring, score  # noqa: E402, F401 - registers the commands

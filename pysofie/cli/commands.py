@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
 import pysofie
@@ -34,7 +34,7 @@ def info(model: Path | None, operators: bool, dims: dict[str, Any]) -> None:
     if operators:
         _print_operators()
     if model is not None:
-        _print_model(pysofie.load(model, dims=dims))
+        _print_model(model, dims)
     elif not operators:
         raise click.UsageError("give a model, or --operators")
 
@@ -46,14 +46,13 @@ def _print_operators() -> None:
     options.console.print(table)
 
 
-def _print_model(loaded: Model) -> None:
+def _print_model(model: Path, dims: dict[str, Any]) -> None:
+    from pysofie.explain_tables import node_table
+
+    loaded = pysofie.load(model, dims=dims)
+    explanation = pysofie.explain(loaded)
     _print_signature(loaded)
-    table = Table("op", "name", "outputs", title="nodes after constant folding")
-    for node in loaded.graph.nodes():
-        outputs = ", ".join(f"{dtype}[{', '.join(map(str, shape))}]" for _, dtype, shape in node["outputs"])
-        op = f"{node['domain']}.{node['op']}" if node["domain"] else node["op"]
-        table.add_row(*map(escape, (op, node["name"], outputs)))
-    options.console.print(table)
+    options.console.print(node_table(explanation))
     for line in _cost(loaded):
         options.console.print(line, highlight=False, markup=False)
 
@@ -229,6 +228,12 @@ def run(
     type=float,
     help="Largest relative difference; by default 1e-5, 1e-12 for float64, 2e-2 with --precision.",
 )
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare with another model, such as the one that this was made of.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @options.target
 @options.precision
 @options.dims
@@ -237,24 +242,35 @@ def verify(
     sizes: tuple[int, ...],
     seed: int,
     tolerance: float | None,
+    against: Path | None,
+    as_json: bool,
     target: str,
     precision: str,
     dims: dict[str, Any],
 ) -> None:
-    """Compare a compiled model with onnxruntime on random inputs.
+    """Compare a compiled model with its framework, or onnxruntime, on random inputs.
+
+    If they differ, the exit status is 1, and the first node where the two part is shown.
 
     \b
     Examples:
       pysofie verify model.onnx --size 1 --size 1000
       pysofie verify model.onnx --precision bfloat16
+      pysofie verify simplified.onnx --against model.onnx --json
     """
     from pysofie.verify import table
 
     results = pysofie.verify(
-        model, sizes=sizes, seed=seed, target=target, precision=precision, tolerance=tolerance, dims=dims
-    )
-    options.console.print(table(results))
-    if not all(result.ok for result in results):
+        model, sizes=sizes, seed=seed, target=target, precision=precision, tolerance=tolerance, dims=dims,
+        against=against,
+    )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(results.to_dict(), indent=2))
+    else:
+        options.console.print(table(results))
+        if results.divergence is not None:
+            options.console.print(str(results.divergence), markup=False, highlight=False)
+    if not results.ok:
         raise Error("outputs differ by more than the tolerance")
 
 
@@ -292,10 +308,8 @@ def config(cflags: bool, ldflags: bool, cmake: bool, include: bool) -> None:
 
 
 def _print_signature(model: Model) -> None:
-    table = Table("", "name", "dtype", "shape", title=f"model {escape(model.name)}")
-    for role, values in (("input", model.inputs), ("output", model.outputs)):
-        for tensor in values:
-            table.add_row(role, *map(escape, (tensor.name, tensor.dtype, ", ".join(map(str, tensor.shape)))))
-    options.console.print(table)
+    from pysofie.explain_tables import signature
+
+    options.console.print(signature(model))
     for key, value in model.metadata.items():
         options.console.print(f"{key}: {value}", highlight=False, markup=False)

@@ -104,12 +104,61 @@ def parse(content: bytes, folder: Path | None) -> CheckedModel:
     return CheckedModel(proto, external_data, complaint, inner_names)
 
 
+@dataclass
+class Draft:
+    """A model in the core that need not be one that can be compiled.
+
+    Attributes
+    ----------
+    name : str
+        A C++ identifier.
+    proto : onnx.ModelProto
+        What was handed to the core.
+    graph : pysofie._core.Graph
+        The same in the core.
+    """
+
+    name: str
+    proto: ModelProto
+    graph: Graph
+    _builder: _Builder
+    _complaint: str
+
+    def analyse(self) -> None:
+        """Infer types and shapes; see `pysofie.load` for the errors."""
+        self.graph.analyse()
+        self._builder.refuse_unknown_dims(self.graph.measured)
+        if self._complaint:
+            raise InvalidModelError(self._complaint)
+
+
 def build(source: Source) -> Model:
-    """Hand a model to the core.
+    """Hand a model to the core and analyse it.
 
     Raises
     ------
     InvalidModelError, UnsupportedError, ShapeError, Error
+        As `pysofie.load`.
+    """
+    draft = draft_of(source)
+    draft.analyse()
+    graph = draft.graph
+    return Model(
+        name=draft.name,
+        inputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.inputs),
+        outputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.outputs),
+        metadata=_metadata(draft.proto),
+        graph=graph,
+        source=source,
+    )
+
+
+def draft_of(source: Source) -> Draft:
+    """Hand a model to the core, which finds out when it is analysed whether it can be compiled.
+
+    Raises
+    ------
+    InvalidModelError, ShapeError, Error
         As `pysofie.load`.
     """
     from pysofie import _core
@@ -119,19 +168,7 @@ def build(source: Source) -> Model:
     proto = _write_out(wanted.proto, operators)
     builder = _Builder(proto, source.dims, operators)
     name = _core.sanitize(source.name or proto.graph.name or "model")
-    graph = builder.graph(proto.graph, name)
-    graph.analyse()
-    builder.refuse_unknown_dims(graph.measured)
-    if wanted.complaint:
-        raise InvalidModelError(wanted.complaint)
-    return Model(
-        name=name,
-        inputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.inputs),
-        outputs=tuple(Tensor(n, dtype, tuple(shape)) for n, dtype, shape in graph.outputs),
-        metadata=_metadata(proto),
-        graph=graph,
-        source=source,
-    )
+    return Draft(name, proto, builder.graph(proto.graph, name), builder, wanted.complaint)
 
 
 def _metadata(proto: ModelProto) -> dict[str, str]:
@@ -271,7 +308,6 @@ class _Builder:
         self.opsets = {entry.domain: entry.version for entry in proto.opset_import}
         self.operators = operators
         self.dims = dims
-        self.problems: list[str] = []
         self.nesting = 0
         self.symbols: list[str] = []
         self.taken = {
@@ -294,38 +330,28 @@ class _Builder:
             if is_subgraph:
                 graph.add_parameter(value.name)
                 continue
-            with self._collect():
+            with self._refused_at(graph, value.name):
                 self._input(graph, value.name, value.type)
         for tensor in constants:
-            with self._collect():
-                graph.add_initializer(tensor.name, *unpack(tensor))
+            self._initializer(graph, tensor.name, tensor)
         for node in source.node:
-            # What reads an input that could not be added would only be reported for that.
-            if not self.problems:
-                with self._collect():
-                    self._node(graph, node)
-        self._raise_problems(source)
+            self._node(graph, node)
         for value in source.output:
             graph.add_output(value.name)
         return graph
 
+    @staticmethod
     @contextmanager
-    def _collect(self) -> Iterator[None]:
-        """Note what is not supported and go on, so that the user sees all of it at once."""
+    def _refused_at(graph: Graph, name: str) -> Iterator[None]:
+        """Let the analysis report a value that is not supported, with all else that is not."""
         try:
             yield
         except UnsupportedError as error:
-            self.problems.append(str(error))
+            graph.add_refused(name, str(error))
 
-    def _raise_problems(self, source: GraphProto) -> None:
-        if not self.problems:
-            return
-        unknown = [
-            f"node {node.name!r}: there is no operator {'.'.join(filter(None, (node.domain, node.op_type)))}"
-            for node in source.node
-            if not _is_known(node, self.operators)
-        ]
-        raise UnsupportedError("the model is not supported:\n  " + "\n  ".join([*self.problems, *unknown]))
+    def _initializer(self, graph: Graph, name: str, tensor: TensorProto) -> None:
+        with self._refused_at(graph, name):
+            graph.add_initializer(name, *unpack(tensor))
 
     def refuse_unknown_dims(self, measured: list[str]) -> None:
         """Refuse values and bounds of symbols that neither the inputs have nor the data decide."""
@@ -410,15 +436,21 @@ class _Builder:
 
     def _node(self, graph: Graph, node: NodeProto) -> None:
         if _is_constant(node):
-            graph.add_initializer(node.output[0], *unpack(_constant(node)))
+            with self._refused_at(graph, node.output[0]):
+                self._initializer(graph, node.output[0], _constant(node))
             return
         # The core only reports an operator that it does not know: what its attributes are is no matter.
         read = [a for a in node.attribute if a.type != AttributeProto.TYPE_PROTO]  # types are inferred
         if not _is_known(node, self.operators):
             read = []
-        attributes = {attribute.name: self._attribute(node, attribute) for attribute in read}
+        attributes: dict[str, Any] = {}
+        refusal = ""
+        try:
+            attributes = {attribute.name: self._attribute(node, attribute) for attribute in read}
+        except UnsupportedError as error:
+            refusal = str(error)
         graph.add_node(
-            node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes
+            node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes, refusal
         )
 
     def _attribute(self, node: NodeProto, attribute: AttributeProto) -> Any:

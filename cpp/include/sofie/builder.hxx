@@ -20,8 +20,8 @@ class Builder {
   explicit Builder(Program& program) : program_(program) {}
 
   Program& program() { return program_; }
-  /// Label of the kernels that follow.
-  void setOrigin(std::string origin) { origin_ = std::move(origin); }
+  /// Where the kernels that follow come from.
+  void setOrigins(std::vector<Origin> origins) { origins_ = std::move(origins); }
 
   Tensor temporary(DType type, const Shape& shape);
   Tensor constant(const Constant& constant);
@@ -89,7 +89,7 @@ class Builder {
 
  private:
   Program& program_;
-  std::string origin_;
+  std::vector<Origin> origins_;
 
   void add(Nest nest);
 };

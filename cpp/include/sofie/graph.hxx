@@ -77,7 +77,18 @@ struct Node {
   std::vector<int> outputs;
   std::map<std::string, Attribute> attributes;
   std::vector<int> captures;  ///< values of this graph that the node's subgraphs read
+  std::string refusal;        ///< why it could not be read, then without attributes; else empty
 };
+
+/// What stands against compiling a model.
+struct Problem {
+  int node = -1;        ///< see Graph::placeOf; -1 for an input or constant
+  std::string subject;  ///< the node and its inputs; of an input or constant the name
+  std::string what;
+  std::string remedy;  ///< may be empty
+};
+
+std::string text(const Problem& problem);
 
 /// Level 1: ONNX operators over typed values with symbolic dims.
 class Graph {
@@ -91,13 +102,17 @@ class Graph {
   void addSequenceInput(const std::string& name, DType type, const std::vector<Shape>& shapes);
   /// An optional without its element.
   void addAbsentInput(const std::string& name);
+  /// An input or constant of which nothing is known, and why it stands against the model.
+  void addRefused(const std::string& name, const std::string& why);
   /// An input of a subgraph, whose type comes from outside.
   void addParameter(const std::string& name);
   void addInitializer(const std::string& name, Constant constant);
-  /// Nodes come in topological order. \throws InvalidModelError for an unknown input or a name defined twice.
+  /// Nodes come in topological order.
+  /// \param refusal  why the node stands against the model, if it does
+  /// \throws InvalidModelError for an unknown input or a name defined twice
   void addNode(const std::string& op, const std::string& domain, const std::string& name,
                const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-               std::map<std::string, Attribute> attributes);
+               std::map<std::string, Attribute> attributes, const std::string& refusal = {});
   void addOutput(const std::string& name);
   void setBounds(const std::string& symbol, Bounds bounds) { bounds_[symbol] = bounds; }
   /// The bounds that the user gave a symbol.
@@ -108,7 +123,9 @@ class Graph {
   bool isInputSymbol(const std::string& name) const;
   /// Makes this graph the body of a node of another one: takes over its bounds and symbols, and the numbers
   /// of the iterations it is part of. A loop adds the number of its own.
-  void enter(const Graph& outer, const std::optional<Dim>& iteration);
+  void enter(const Graph& outer, const Node& node, const std::optional<Dim>& iteration);
+  /// The place among the nodes of the model: for a node of a subgraph that of the model's node around it.
+  int placeOf(const Node& node) const;
   /// The numbers of the iterations, of loops around, that the graph is part of.
   const std::vector<Dim>& iterations() const { return iterations_; }
   /// The name of a local symbol, unlike that of any other: `name`, changed if need be.
@@ -127,6 +144,9 @@ class Graph {
   /// \throws UnsupportedError naming every unsupported node at once
   /// \throws ShapeError when shapes contradict each other, naming the node
   void analyse();
+  /// What the last analysis threw for, in the order of the nodes. Nodes that depend on one of these are not
+  /// analysed.
+  const std::vector<Problem>& problems() const { return problems_; }
 
   const std::string& name() const { return name_; }
   /// The opset of a domain; ONNX's default domain is "". Zero when the model does not import it.
@@ -155,6 +175,8 @@ class Graph {
   std::unordered_map<std::string, int> names_;
   std::vector<int> captures_;
   std::vector<Dim> iterations_;
+  std::optional<int> owner_;  ///< the place of the model's node that it is a part of
+  std::vector<Problem> refused_, problems_;
   bool isSubgraph_;
 
   /// A name that no symbol of an input has: by it the user knows a local symbol, in every iteration.

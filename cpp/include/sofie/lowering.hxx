@@ -7,6 +7,9 @@
 
 namespace sofie {
 
+/// Which nodes of an analysed graph must be computed when it runs.
+std::vector<bool> neededNodes(const Graph& graph);
+
 /// Turns an analysed graph into kernels. Nodes that no output needs and values known at generation time make
 /// none.
 Program lower(const Graph& graph);

@@ -90,9 +90,15 @@ struct Measure {
   Tensor value;
 };
 
+/// A node that a kernel came from.
+struct Origin {
+  std::string label;  ///< its operator and name
+  int node = -1;      ///< see Graph::placeOf; -1 for what comes from no node, such as the copy of an output
+};
+
 struct Kernel {
   std::variant<Nest, Region, Loop, Call, Measure> body;
-  std::string origin;  ///< the nodes it came from: for comments and profiles only
+  std::vector<Origin> origins;  ///< for comments, profiles and explanations only
 };
 
 enum class BufferKind : std::uint8_t { Input, Output, Constant, Temporary };
@@ -222,8 +228,10 @@ bool staysInside(const Nest& nest, const View& view, const std::vector<Expr>& in
 void forEachView(const Kernel& kernel, const std::function<void(const View&, bool)>& visit);
 /// Lets change(view) rewrite every view of the kernel.
 void changeViews(Kernel& kernel, const std::function<void(View&)>& change);
-/// The origin of two kernels that became one.
-std::string joinOrigins(const std::string& first, const std::string& second);
+/// The origins of two kernels that became one.
+std::vector<Origin> joinOrigins(const std::vector<Origin>& first, const std::vector<Origin>& second);
+/// The labels, each of them once.
+std::string text(const std::vector<Origin>& origins);
 /// Calls f on every kernel in the order of execution, those inside of regions and loops after these.
 void forEachKernel(const std::vector<Kernel>& kernels, const std::function<void(const Kernel&)>& f);
 /// Calls f on every list of kernels: the given one, then those inside of its regions and loops.

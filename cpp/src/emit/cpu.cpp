@@ -147,7 +147,7 @@ class CpuRenderer {
     for (const int id : used.buffers) add(place(id));
     if (readsDims(inside)) add("dims_");
     if (mayFault(inside)) add("fault");
-    return name + "(" + arguments + ");  // " + commentText(kernel.origin);
+    return name + "(" + arguments + ");  // " + commentText(text(kernel.origins));
   }
 
   /// The value of a scalar.

@@ -68,7 +68,8 @@ class EngineWriter {
 
   std::string profiled(std::size_t k) {
     const Kernel& kernel = model_.program.kernels[k];
-    const std::string launch = "    // " + commentText(kernel.origin) + "\n" + launchText(kernel, "    ");
+    const std::string launch =
+        "    // " + commentText(text(kernel.origins)) + "\n" + launchText(kernel, "    ");
     if (!model_.options.profile) return launch;
     const std::string number = std::to_string(k);
     return "    {\n    const auto start = std::chrono::steady_clock::now();\n" + launch +

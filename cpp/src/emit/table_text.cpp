@@ -99,7 +99,7 @@ std::string tableText(const Model& model) {
   for (std::size_t i = 0; i < model.symbolNames.size(); ++i)
     symbols += (i ? ", symbols[" : "symbols[") + std::to_string(i) + "]";
   for (const ProfiledKernel& kernel : model.profiled)
-    labels += "      " + cppString(commentText(kernel.origin)) + ",\n";
+    labels += "      " + cppString(commentText(text(kernel.kernel->origins))) + ",\n";
   const std::string costs = costsText(model);
   const bool profile = !model.profiled.empty();
   const std::string kernelCount = std::to_string(model.profiled.size());

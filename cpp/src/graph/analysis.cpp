@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "sofie/error.hxx"
@@ -37,19 +38,47 @@ bool worthFolding(const Graph& graph, const Node& node, const Tensor& output) {
   return count && *count <= std::max(largestFold, 2 * constantElements(graph, node));
 }
 
-/// An empty string when the node's operator exists for its opset, else what is missing.
-std::string missingOperator(const Graph& graph, const Node& node) {
-  const int opset = graph.opset(node.domain);
-  if (findOperator(node.domain, node.op, opset)) return {};
+Problem problemOf(const Graph& graph, const Node& node, std::string what, std::string remedy = {}) {
+  const std::string subject = describe(graph, node), prefix = subject + ": ";
+  if (what.compare(0, prefix.size(), prefix) == 0) what.erase(0, prefix.size());
+  return {graph.placeOf(node), subject, std::move(what), std::move(remedy)};
+}
+
+/// Why there is no rule for the node.
+std::optional<Problem> missingRule(const Graph& graph, const Node& node) {
+  if (!node.refusal.empty()) return problemOf(graph, node, node.refusal);
+  if (findOperator(node.domain, node.op, graph.opset(node.domain))) return std::nullopt;
   for (const OperatorEntry& entry : registeredOperators())
     if (entry.domain == node.domain && entry.name == node.op)
-      return "supported from opset " + std::to_string(entry.since) +
-             "; convert the model with onnx.version_converter.convert_version";
+      return problemOf(graph, node, "supported from opset " + std::to_string(entry.since),
+                       "convert the model with onnx.version_converter.convert_version");
   if (node.domain == "com.microsoft.nchwc")
-    return "onnxruntime wrote it for the processor it ran on; save the optimised model with "
-           "ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL";
-  return "no such operator in pysofie; rewrite the model with supported operators (`pysofie info "
-         "--operators`)";
+    return problemOf(graph, node, "onnxruntime wrote it for the processor it ran on",
+                     "save the optimised model with ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL");
+  return problemOf(graph, node, "no such operator in pysofie",
+                   "rewrite the model with supported operators (`pysofie info --operators`)");
+}
+
+/// The error being handled, when it says more than that something is not supported: the model is wrong.
+std::exception_ptr fatalError(const Problem& problem) {
+  try {
+    throw;
+  } catch (const UnsupportedError&) {
+    return nullptr;
+  } catch (const ShapeError&) {
+    return std::make_exception_ptr(ShapeError(text(problem)));
+  } catch (...) {
+    return std::current_exception();
+  }
+}
+
+std::string listed(const std::vector<Problem>& problems) {
+  std::string text = problems.size() == 1 ? "1 node is not supported:"
+                                          : std::to_string(problems.size()) + " nodes are not supported:";
+  if (std::any_of(problems.begin(), problems.end(), [](const Problem& each) { return each.node < 0; }))
+    text = "the model is not supported:";
+  for (const Problem& problem : problems) text += "\n  " + sofie::text(problem);
+  return text;
 }
 
 }  // namespace
@@ -109,21 +138,20 @@ bool Graph::tryToAnalyse() {
   for (const auto* list : {&inputs_, &captures_})
     for (const int id : *list)
       if (value(id).measured) setMeasured(id);
-  std::string problems;
-  int count = 0;
-  const auto report = [&](const std::string& problem) {
-    problems += "\n  " + problem;
-    ++count;
-  };
+  problems_ = refused_;
+  std::exception_ptr fatal;
   const auto read = [&](int id) {
     if (id < 0) return true;
     Value& value = values_[static_cast<std::size_t>(id)];
-    if (!value.refusal.empty()) report(std::exchange(value.refusal, {}));
+    if (value.refusal.empty()) return value.typed;
+    const std::string refusal = std::exchange(value.refusal, {});
+    const Node* node = producer(id);
+    problems_.push_back(node ? problemOf(*this, *node, refusal) : Problem{-1, value.name, refusal, {}});
     return value.typed;
   };
   for (const Node& node : nodes_) {
-    if (const std::string missing = missingOperator(*this, node); !missing.empty()) {
-      report(describe(*this, node) + ": " + missing);
+    if (const auto missing = missingRule(*this, node)) {
+      problems_.push_back(*missing);
       continue;
     }
     bool typed = true;
@@ -136,16 +164,14 @@ bool Graph::tryToAnalyse() {
       for (const int source : sources(undecided.value))
         values_[static_cast<std::size_t>(source)].measured = true;
       return false;
-    } catch (const UnsupportedError& error) {
-      report(error.what());
-    } catch (const ShapeError& error) {
-      throw ShapeError(describe(*this, node) + ": " + error.what());
+    } catch (const Error& error) {
+      problems_.push_back(problemOf(*this, node, error.what()));
+      if (!fatal) fatal = fatalError(problems_.back());
     }
   }
   for (const int output : outputs_) read(output);
-  if (count != 0)
-    throw UnsupportedError(std::to_string(count) + (count == 1 ? " node is" : " nodes are") +
-                           " not supported:" + problems);
+  if (fatal) std::rethrow_exception(fatal);
+  if (!problems_.empty()) throw UnsupportedError(listed(problems_));
   return true;
 }
 

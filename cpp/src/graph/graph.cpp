@@ -80,6 +80,11 @@ void Graph::addAbsentInput(const std::string& name) {
   values_.back().kind = ValueKind::Absent;
 }
 
+void Graph::addRefused(const std::string& name, const std::string& why) {
+  define(name);
+  refused_.push_back({-1, name, why, {}});
+}
+
 void Graph::addParameter(const std::string& name) { inputs_.push_back(define(name)); }
 
 void Graph::addInitializer(const std::string& name, Constant constant) {
@@ -93,8 +98,8 @@ void Graph::addInitializer(const std::string& name, Constant constant) {
 
 void Graph::addNode(const std::string& op, const std::string& domain, const std::string& name,
                     const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-                    std::map<std::string, Attribute> attributes) {
-  Node node{op, domain == "ai.onnx" ? "" : domain, name, {}, {}, std::move(attributes), {}};
+                    std::map<std::string, Attribute> attributes, const std::string& refusal) {
+  Node node{op, domain == "ai.onnx" ? "" : domain, name, {}, {}, std::move(attributes), {}, refusal};
   const std::string reader = "node '" + name + "' (" + op + ")";
   for (const std::string& input : inputs) node.inputs.push_back(input.empty() ? -1 : find(input, reader));
   for (const auto& [key, attribute] : node.attributes)
@@ -116,11 +121,16 @@ Dim Graph::symbol(const std::string& name) const { return Dim::symbol(name, boun
 
 bool Graph::isInputSymbol(const std::string& name) const { return inputSymbols_.count(name) != 0; }
 
-void Graph::enter(const Graph& outer, const std::optional<Dim>& iteration) {
+void Graph::enter(const Graph& outer, const Node& node, const std::optional<Dim>& iteration) {
+  owner_ = outer.placeOf(node);
   bounds_ = outer.bounds_;
   inputSymbols_ = outer.inputSymbols_;
   iterations_ = outer.iterations_;
   if (iteration) iterations_.push_back(*iteration);
+}
+
+int Graph::placeOf(const Node& node) const {
+  return owner_ ? *owner_ : static_cast<int>(&node - nodes_.data());
 }
 
 std::string Graph::userName(std::string name) const {
@@ -165,6 +175,11 @@ std::string describe(const Graph& graph, const Node& node) {
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
     result += (i ? ", " : " of ") + (node.inputs[i] < 0 ? "nothing" : describe(graph.value(node.inputs[i])));
   return result;
+}
+
+std::string text(const Problem& problem) {
+  return (problem.node < 0 ? "" : problem.subject + ": ") + problem.what +
+         (problem.remedy.empty() ? "" : "; " + problem.remedy);
 }
 
 std::string text(const Graph& graph) {

@@ -9,6 +9,69 @@
 namespace sofie {
 namespace {
 
+/// What the outputs of a graph need: values, and the symbols in their sizes and elements.
+class Needs {
+ public:
+  explicit Needs(const Graph& graph) : graph_(graph), values_(graph.values().size()) {}
+
+  std::vector<bool> nodes() {
+    for (const int output : graph_.outputs()) want(output);
+    std::vector<bool> needed(graph_.nodes().size());
+    for (std::size_t i = graph_.nodes().size(); i-- > 0;) {
+      const Node& node = graph_.nodes()[i];
+      needed[i] = std::any_of(node.outputs.begin(), node.outputs.end(),
+                              [&](int output) { return isNeeded(node, output); });
+      if (!needed[i]) continue;
+      for (const auto* list : {&node.inputs, &node.captures, &node.outputs})
+        for (const int id : *list) want(id);
+    }
+    return needed;
+  }
+
+ private:
+  const Graph& graph_;
+  std::vector<bool> values_;
+  std::set<std::string> symbols_;
+
+  void want(int id) {
+    if (id < 0) return;
+    values_[static_cast<std::size_t>(id)] = true;
+    for (const std::string& symbol : symbolsOf(id)) symbols_.insert(symbol);
+  }
+
+  std::vector<std::string> symbolsOf(int id) const {
+    std::vector<std::string> symbols;
+    forEachTensor(graph_.value(id), [&](const Value& value) {
+      for (const Dim& dim : value.shape) dim.collectSymbols(symbols);
+      if (value.contents.dims)
+        for (const Dim& dim : *value.contents.dims) dim.collectSymbols(symbols);
+    });
+    return symbols;
+  }
+
+  /// Even a value that nothing reads is needed if it decides a size that is wanted.
+  bool isNeeded(const Node& node, int output) const {
+    if (output < 0) return false;
+    const Value& value = graph_.value(output);
+    if (value.measured || (values_[static_cast<std::size_t>(output)] && !value.known())) return true;
+    const auto symbols = symbolsOf(output);
+    return std::any_of(symbols.begin(), symbols.end(), [&](const std::string& symbol) {
+      return symbols_.count(symbol) != 0 && !isRead(node, symbol);
+    });
+  }
+
+  /// True when an input of the node has the symbol among its sizes or elements.
+  bool isRead(const Node& node, const std::string& symbol) const {
+    const auto has = [&](int id) {
+      if (id < 0) return false;
+      const auto symbols = symbolsOf(id);
+      return std::find(symbols.begin(), symbols.end(), symbol) != symbols.end();
+    };
+    return std::any_of(node.inputs.begin(), node.inputs.end(), has) ||
+           std::any_of(node.captures.begin(), node.captures.end(), has);
+  }
+};
+
 /// Writes the kernels of the nodes that a graph's outputs need.
 class Lowering {
  public:
@@ -20,7 +83,7 @@ class Lowering {
   void run() {
     for (const auto* list : {&graph_.inputs(), &graph_.captures()})
       for (const int id : *list) measure(id);
-    const auto needed = neededNodes();
+    const auto needed = neededNodes(graph_);
     for (std::size_t i = 0; i < graph_.nodes().size(); ++i)
       if (needed[i]) apply(graph_.nodes()[i]);
   }
@@ -45,68 +108,9 @@ class Lowering {
   /// A tensor that is known at generation time.
   Tensor write(const Value& value) {
     if (value.contents.constant) return builder_.constant(*value.contents.constant);
-    builder_.setOrigin("shape value " + value.name);
+    builder_.setOrigins({{"shape value " + value.name}});
     return builder_.cast(builder_.reshape(builder_.dims(value.contents.dims.value()), value.shape),
                          value.type);
-  }
-
-  /// What the outputs need: values, and the symbols in their sizes and elements.
-  struct Wanted {
-    std::vector<bool> values;
-    std::set<std::string> symbols;
-  };
-
-  void want(Wanted& wanted, int id) const {
-    if (id < 0) return;
-    wanted.values[static_cast<std::size_t>(id)] = true;
-    for (const std::string& symbol : symbolsOf(id)) wanted.symbols.insert(symbol);
-  }
-
-  std::vector<std::string> symbolsOf(int id) const {
-    std::vector<std::string> symbols;
-    forEachTensor(graph_.value(id), [&](const Value& value) {
-      for (const Dim& dim : value.shape) dim.collectSymbols(symbols);
-      if (value.contents.dims)
-        for (const Dim& dim : *value.contents.dims) dim.collectSymbols(symbols);
-    });
-    return symbols;
-  }
-
-  std::vector<bool> neededNodes() const {
-    Wanted wanted{std::vector<bool>(graph_.values().size()), {}};
-    for (const int output : graph_.outputs()) want(wanted, output);
-    std::vector<bool> needed(graph_.nodes().size());
-    for (std::size_t i = graph_.nodes().size(); i-- > 0;) {
-      const Node& node = graph_.nodes()[i];
-      needed[i] = std::any_of(node.outputs.begin(), node.outputs.end(),
-                              [&](int output) { return isNeeded(node, output, wanted); });
-      if (!needed[i]) continue;
-      for (const auto* list : {&node.inputs, &node.captures, &node.outputs})
-        for (const int id : *list) want(wanted, id);
-    }
-    return needed;
-  }
-
-  /// Even a value that nothing reads is needed if it decides a size that is wanted.
-  bool isNeeded(const Node& node, int output, const Wanted& wanted) const {
-    if (output < 0) return false;
-    const Value& value = graph_.value(output);
-    if (value.measured || (wanted.values[static_cast<std::size_t>(output)] && !value.known())) return true;
-    const auto symbols = symbolsOf(output);
-    return std::any_of(symbols.begin(), symbols.end(), [&](const std::string& symbol) {
-      return wanted.symbols.count(symbol) != 0 && !isRead(node, symbol);
-    });
-  }
-
-  /// True when an input of the node has the symbol among its sizes or elements.
-  bool isRead(const Node& node, const std::string& symbol) const {
-    const auto has = [&](int id) {
-      if (id < 0) return false;
-      const auto symbols = symbolsOf(id);
-      return std::find(symbols.begin(), symbols.end(), symbol) != symbols.end();
-    };
-    return std::any_of(node.inputs.begin(), node.inputs.end(), has) ||
-           std::any_of(node.captures.begin(), node.captures.end(), has);
   }
 
   void apply(const Node& node) {
@@ -164,7 +168,7 @@ void bindOutput(Program& program, const Value& value, Tensor tensor) {
                      tensor.view.offset.is(0) && product(tensor.shape()) == product(source.shape);
   if (!whole) {
     Builder builder(program);
-    builder.setOrigin("output " + value.name);
+    builder.setOrigins({{"output " + value.name}});
     tensor = builder.copy(tensor);
   }
   Buffer& buffer = program.buffers[static_cast<std::size_t>(tensor.view.buffer)];
@@ -175,6 +179,8 @@ void bindOutput(Program& program, const Value& value, Tensor tensor) {
 }
 
 }  // namespace
+
+std::vector<bool> neededNodes(const Graph& graph) { return Needs(graph).nodes(); }
 
 Program lower(const Graph& graph) {
   Program program;

@@ -14,7 +14,7 @@ Operator::Operator(const Graph& graph, const Node& node, Program& program, Sourc
       node_(node),
       source_(std::move(source)),
       outputs_(node.outputs.size()) {
-  setOrigin(node.name.empty() ? node.op : node.op + " " + node.name);
+  setOrigins({{node.name.empty() ? node.op : node.op + " " + node.name, graph.placeOf(node)}});
 }
 
 namespace {
@@ -160,7 +160,7 @@ std::vector<Value> Operator::captures() const {
 Graph Operator::subgraph(const std::string& name, const std::vector<Value>& arguments,
                          const std::optional<Dim>& iteration) const {
   Graph inner = *attribute<std::shared_ptr<Graph>>(name);
-  inner.enter(graph_, iteration);
+  inner.enter(graph_, node_, iteration);
   if (inner.inputs().size() != arguments.size())
     invalid("its subgraph '" + name + "' has " + std::to_string(inner.inputs().size()) +
             " inputs, but is given " + std::to_string(arguments.size()));

@@ -190,7 +190,7 @@ Tensor Builder::broadcast(const Tensor& tensor, const Shape& shape) {
   return result;
 }
 
-void Builder::add(Nest nest) { program_.kernels.push_back({std::move(nest), origin_}); }
+void Builder::add(Nest nest) { program_.kernels.push_back({std::move(nest), origins_}); }
 
 Tensor Builder::map(const Shape& shape, const Expr& element) {
   const Tensor result = temporary(element.type(), shape);
@@ -281,9 +281,9 @@ Tensor Builder::contraction(const Shape& axes, const Shape& reduction, const Exp
   return result;
 }
 
-void Builder::call(Call call) { program_.kernels.push_back({std::move(call), origin_}); }
+void Builder::call(Call call) { program_.kernels.push_back({std::move(call), origins_}); }
 
-void Builder::write(Measure measure) { program_.kernels.push_back({std::move(measure), origin_}); }
+void Builder::write(Measure measure) { program_.kernels.push_back({std::move(measure), origins_}); }
 
 std::vector<Kernel> Builder::recorded(const std::function<void()>& write) {
   const auto first = static_cast<std::ptrdiff_t>(program_.kernels.size());
@@ -294,14 +294,14 @@ std::vector<Kernel> Builder::recorded(const std::function<void()>& write) {
 }
 
 void Builder::branch(const Tensor& condition, std::vector<Kernel> then, std::vector<Kernel> otherwise) {
-  program_.kernels.push_back({Region{condition, std::move(then), std::move(otherwise)}, origin_});
+  program_.kernels.push_back({Region{condition, std::move(then), std::move(otherwise)}, origins_});
 }
 
 void Builder::loop(const std::string& counter, const Dim& trips, const std::optional<Tensor>& condition,
                    const std::function<void(const Dim&)>& body) {
   const Dim number = program_.local(counter, max(trips - 1, 0));
   Loop loop{counter, trips, condition, recorded([&] { body(number); })};
-  program_.kernels.push_back({std::move(loop), origin_});
+  program_.kernels.push_back({std::move(loop), origins_});
 }
 
 }  // namespace sofie

@@ -1,6 +1,7 @@
 #include "sofie/costs.hxx"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
 
@@ -109,18 +110,16 @@ Cost costOf(const Program& program, const Call& call) {
   return {0, traffic.bytes()};
 }
 
-void addProfiled(const Program& program, const std::vector<Kernel>& kernels, std::vector<Loop>& blocks,
+void addProfiled(const Program& program, const Kernel& kernel, std::size_t place, std::vector<Loop>& blocks,
                  std::vector<ProfiledKernel>& result) {
-  for (const Kernel& kernel : kernels) {
-    const auto* loop = std::get_if<Loop>(&kernel.body);
-    if (loop == nullptr || !loop->overBlocks) {
-      result.push_back({kernel.origin, blocks, costOf(program, kernel)});
-      continue;
-    }
-    blocks.push_back({loop->counter, loop->trips, std::nullopt, {}});
-    addProfiled(program, loop->body, blocks, result);
-    blocks.pop_back();
+  const auto* loop = std::get_if<Loop>(&kernel.body);
+  if (loop == nullptr || !loop->overBlocks) {
+    result.push_back({&kernel, place, blocks, costOf(program, kernel)});
+    return;
   }
+  blocks.push_back({loop->counter, loop->trips, std::nullopt, {}});
+  for (const Kernel& inner : loop->body) addProfiled(program, inner, place, blocks, result);
+  blocks.pop_back();
 }
 
 }  // namespace
@@ -139,8 +138,37 @@ Cost costOf(const Program& program, const Kernel& kernel) {
 std::vector<ProfiledKernel> profiledKernels(const Program& program) {
   std::vector<ProfiledKernel> result;
   std::vector<Loop> blocks;
-  addProfiled(program, program.kernels, blocks, result);
+  for (std::size_t place = 0; place < program.kernels.size(); ++place)
+    addProfiled(program, program.kernels[place], place, blocks, result);
   return result;
+}
+
+Work workOf(const Program& program, const ProfiledKernel& kernel,
+            const std::map<std::string, std::int64_t>& symbols) {
+  std::map<std::string, std::int64_t> values = symbols;
+  const std::function<std::int64_t(const std::string&)> valueOf = [&](const std::string& symbol) {
+    if (const auto found = values.find(symbol); found != values.end()) return found->second;
+    const LocalSymbol* local = program.findLocal(symbol);
+    return local ? local->most.evaluate(valueOf) : Room::first;
+  };
+  Work work;
+  const std::function<void(std::size_t)> run = [&](std::size_t depth) {
+    if (depth == kernel.blocks.size()) {
+      ++work.calls;
+      work.operations += kernel.cost.operations.evaluate(valueOf);
+      work.bytes += kernel.cost.bytes.evaluate(valueOf);
+      return;
+    }
+    const Loop& block = kernel.blocks[depth];
+    const std::int64_t trips = block.trips.evaluate(valueOf);
+    for (std::int64_t trip = 0; trip < trips; ++trip) {
+      values[block.counter] = trip;
+      run(depth + 1);
+    }
+    values.erase(block.counter);
+  };
+  run(0);
+  return work;
 }
 
 Dim operationCount(const Program& program) {

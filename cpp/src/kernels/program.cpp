@@ -257,17 +257,23 @@ std::set<int> writtenBuffers(const Kernel& kernel) {
   return written;
 }
 
-std::string joinOrigins(const std::string& first, const std::string& second) {
-  const std::string separator = ", ";
-  std::string joined = first;
-  for (std::size_t at = 0; at < second.size();) {
-    const std::size_t end = std::min(second.find(separator, at), second.size());
-    const std::string part = second.substr(at, end - at);
-    if ((separator + joined + separator).find(separator + part + separator) == std::string::npos)
-      joined += (joined.empty() ? "" : separator) + part;
-    at = end + separator.size();
+std::vector<Origin> joinOrigins(const std::vector<Origin>& first, const std::vector<Origin>& second) {
+  std::vector<Origin> joined = first;
+  for (const Origin& origin : second) {
+    const bool isThere = std::any_of(joined.begin(), joined.end(), [&](const Origin& each) {
+      return each.node == origin.node && each.label == origin.label;
+    });
+    if (!isThere) joined.push_back(origin);
   }
   return joined;
+}
+
+std::string text(const std::vector<Origin>& origins) {
+  std::string result;
+  std::set<std::string> seen;
+  for (const Origin& origin : origins)
+    if (seen.insert(origin.label).second) result += (result.empty() ? "" : ", ") + origin.label;
+  return result;
 }
 
 namespace {
@@ -380,7 +386,7 @@ std::string text(const Program& program) {
               (buffer.name.empty() ? "" : " " + buffer.name) + "\n";
   }
   for (const Kernel& kernel : program.kernels)
-    result += "  # " + kernel.origin + "\n    " + text(program, kernel) + "\n";
+    result += "  # " + text(kernel.origins) + "\n    " + text(program, kernel) + "\n";
   return result;
 }
 

@@ -50,7 +50,7 @@ std::vector<Dim> extents(const Nest& nest) {
 /// A kernel of a chain, with its variable of every loop that the chain shares.
 struct Member {
   Nest nest;
-  std::string origin;
+  std::vector<Origin> origins;
   std::vector<int> shared;
 };
 
@@ -78,7 +78,7 @@ class Chain {
  public:
   Chain(const Program& program, const Kernel& first) : program_(program) {
     const Nest& nest = std::get<Nest>(first.body);
-    Member member{nest, first.origin, {}};
+    Member member{nest, first.origins, {}};
     for (int v = 0; v < static_cast<int>(nest.axes.size()); ++v) member.shared.push_back(v);
     members_.push_back(member);
   }
@@ -178,7 +178,7 @@ class Chain {
   /// The members and the kernel behind them, with the loops that all of them share. Two kernels may drop
   /// loops to have some in common; a longer chain keeps the loops that it has.
   std::optional<std::vector<Member>> match(const Member& writer, const Kernel& kernel, int buffer) const {
-    Member member{std::get<Nest>(kernel.body), kernel.origin, {}};
+    Member member{std::get<Nest>(kernel.body), kernel.origins, {}};
     const Affine stored = *storeForm(writer.nest);
     std::vector<std::size_t> kept;
     for (std::size_t s = 0; s < writer.shared.size();) {
@@ -269,14 +269,14 @@ class Blocking {
       names.push_back(counterName(loop));
       counters.push_back(program_.local(names.back(), lastTrip(loop)));
     }
-    std::string origin;
+    std::vector<Origin> origins;
     std::vector<Kernel> body;
     for (const Member& member : chain_.members()) {
-      origin = origin.empty() ? member.origin : joinOrigins(origin, member.origin);
-      body.push_back({rewritten(member, counters), member.origin});
+      origins = joinOrigins(origins, member.origins);
+      body.push_back({rewritten(member, counters), member.origins});
     }
     for (std::size_t loop = chain_.loops(); loop-- > 0;)
-      body = {{Loop{names[loop], trips(loop), std::nullopt, std::move(body), true}, origin}};
+      body = {{Loop{names[loop], trips(loop), std::nullopt, std::move(body), true}, origins}};
     return std::move(body.front());
   }
 

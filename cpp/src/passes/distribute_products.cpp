@@ -85,7 +85,7 @@ class Distribution {
     if (rest.size() == parts_.size()) return false;
     const bool adjacent = rest.empty() || rest.back() - rest.front() + 1 == rest.size();
     if (!ownsLeft_ && !adjacent) return false;
-    builder_.setOrigin(kernels_[at_].origin);
+    builder_.setOrigins(kernels_[at_].origins);
     Expr sum;
     std::vector<Kernel> products = builder_.recorded([&] { sum = sumOfProducts(); });
     if (rest.empty())
@@ -444,12 +444,13 @@ class Distribution {
   /// Puts the products in front of the nest, and removes the kernels that stored what they replace.
   void replace(std::vector<Kernel> products) {
     kernels_[at_].body = nest_;
-    kernels_.insert(kernels_.begin() + static_cast<std::ptrdiff_t>(at_),
-                    std::make_move_iterator(products.begin()), std::make_move_iterator(products.end()));
-    if (!ownsLeft_) return;
     std::vector<std::size_t> unused;
     for (const Part& part : parts_)
-      if (!part.terms.empty()) unused.push_back(*part.writer);
+      if (ownsLeft_ && !part.terms.empty()) unused.push_back(*part.writer);
+    for (const std::size_t k : unused)
+      kernels_[at_].origins = joinOrigins(kernels_[k].origins, kernels_[at_].origins);
+    kernels_.insert(kernels_.begin() + static_cast<std::ptrdiff_t>(at_),
+                    std::make_move_iterator(products.begin()), std::make_move_iterator(products.end()));
     std::sort(unused.rbegin(), unused.rend());
     for (const std::size_t k : unused) kernels_.erase(kernels_.begin() + static_cast<std::ptrdiff_t>(k));
   }

@@ -75,7 +75,7 @@ bool fuseAt(const Program& program, std::vector<Kernel>& kernels, const Uses& us
     const Nest nest = fused(*reducer, *consumer, buffer, *point);
     if (!keepsApart(nest, nest.element, false) || !keepsApart(nest, nest.epilogue, true)) continue;
     kernels[at].body = nest;
-    kernels[at].origin = joinOrigins(kernels[k].origin, kernels[at].origin);
+    kernels[at].origins = joinOrigins(kernels[k].origins, kernels[at].origins);
     kernels.erase(kernels.begin() + static_cast<std::ptrdiff_t>(k));
     return true;
   }

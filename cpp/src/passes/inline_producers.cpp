@@ -29,7 +29,7 @@ Cost cost(const Expr& expr) {
 /// A Map whose results may be computed anew where they are read.
 struct Producer {
   const Nest* nest;
-  const std::string* origin;
+  const std::vector<Origin>* origins;
   int loops;  ///< around it
 };
 
@@ -54,7 +54,7 @@ class Inlining {
       if (auto* nest = std::get_if<Nest>(&kernel.body)) {
         changed_ = into(*nest, kernel) || changed_;
         forget(nest->target.buffer);
-        if (isProducer(*nest)) available_[nest->target.buffer] = {nest, &kernel.origin, loops_};
+        if (isProducer(*nest)) available_[nest->target.buffer] = {nest, &kernel.origins, loops_};
         continue;
       }
       const auto written = writtenBuffers(kernel);
@@ -118,7 +118,7 @@ class Inlining {
         return *inlined;
       });
     });
-    if (changed) kernel.origin = joinOrigins(inlinedOrigins(before, consumer), kernel.origin);
+    if (changed) kernel.origins = joinOrigins(inlinedOrigins(before, consumer), kernel.origins);
     return changed;
   }
 
@@ -130,13 +130,13 @@ class Inlining {
   }
 
   /// Origins of the producers that the nest no longer reads.
-  std::string inlinedOrigins(const Nest& before, const Nest& after) const {
+  std::vector<Origin> inlinedOrigins(const Nest& before, const Nest& after) const {
     const std::set<int> stillRead = readBuffers(after);
-    std::string joined;
+    std::vector<Origin> joined;
     for (const int buffer : readBuffers(before)) {
       const auto producer = available_.find(buffer);
       if (producer != available_.end() && !stillRead.count(buffer))
-        joined = joinOrigins(joined, *producer->second.origin);
+        joined = joinOrigins(joined, *producer->second.origins);
     }
     return joined;
   }
