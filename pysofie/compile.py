@@ -6,7 +6,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,14 +76,18 @@ def compile(
     check_precision(precision)
     options = Options(target, profile, tuple(disabled_passes), precision)
     model = as_source(source, dims=dims, name=name, outputs=outputs)
-    session = _session(model, options, compiler, cache)
-    if precision != "float32":
-        exact = replace(options, precision="float32", profile=False)
-        session.exact = lambda: _session(model, exact, compiler, cache)
-    return session
+    return _session(model, options, compiler, cache)
 
 
 def _session(model: Source, options: Options, compiler: str | None, cache: bool) -> Session:
+    from pysofie.weights import Origin
+
+    session = _compiled(model, options, compiler, cache)
+    session.origin = Origin(model, options, lambda model, options: _session(model, options, compiler, cache))
+    return session
+
+
+def _compiled(model: Source, options: Options, compiler: str | None, cache: bool) -> Session:
     from pysofie import _core, toolchains
     from pysofie.session import Session
     from pysofie.toolchains import cling
@@ -130,6 +133,7 @@ def compile_many(
     from pysofie import _core, toolchains
     from pysofie.model import Model
     from pysofie.session import Session
+    from pysofie.weights import Origin
 
     options = Options(target)
     toolchain = toolchains.find(target, compiler)
@@ -143,8 +147,12 @@ def compile_many(
         _key(models, options, toolchain), lambda folder: build(models, options, toolchain, folder)
     )
     return [
-        Session(_core.Library(str(folder / "model.so"), entry_point(i)), folder / f"{i}.dat")
-        for i in range(len(models))
+        Session(
+            _core.Library(str(folder / "model.so"), entry_point(i)),
+            folder / f"{i}.dat",
+            Origin(model, options, lambda model, options: _session(model, options, compiler, cache=True)),
+        )
+        for i, model in enumerate(models)
     ]
 
 

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 import threading
+import weakref
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import ml_dtypes  # noqa: F401  makes its dtypes known to NumPy by name
 import numpy as np
 
-from pysofie.errors import ShapeError
+from pysofie.arrays import aligned, as_input, has_events, is_foreign, raw_dtype, require_in_place
+from pysofie.errors import Error, ShapeError
 from pysofie.model import Tensor
 from pysofie.profiling import KernelProfile
 from pysofie.sequences import collect, spread, values_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from pysofie._core import Library, Runner
+    from pysofie.importers import ModelLike
     from pysofie.verify import Comparison
+    from pysofie.weights import Origin, WeightsFile
 
     Array = NDArray[Any]
 
@@ -44,8 +46,8 @@ class Session:
     ----------
     name, target, precision : str
         What was compiled, for what, and what may be rounded, see `pysofie.compile`.
-    exact : callable or None
-        Compiles the same without roundings; None where there are none.
+    origin : pysofie.weights.Origin or None
+        What it was compiled from; None if only the result is known.
     inputs, outputs : tuple of Tensor
         Names, dtypes and shapes.
     input_values, output_values : list of Value
@@ -57,15 +59,15 @@ class Session:
     library : pysofie._core.Library
         The compiled code.
     weights : pathlib.Path
-        The weights file.
+        The weights file that the code was generated with.
     """
 
-    def __init__(self, library: Library, weights: Path) -> None:
+    def __init__(self, library: Library, weights: Path, origin: Origin | None = None) -> None:
         description = json.loads(library.description)
         self.name: str = description["name"]
         self.target: str = description["target"]
         self.precision: str = description["precision"]
-        self.exact: Callable[[], Session] | None = None
+        self.origin = origin
         self.inputs = _tensors(description["inputs"])
         self.outputs = _tensors(description["outputs"])
         self.symbols: list[str] = description["symbols"]
@@ -73,11 +75,15 @@ class Session:
         self.library = library
         self.weights = weights
         self._threads = threading.local()
+        self._replacing = threading.Lock()
+        self._lock = threading.Lock()  # of the runners and of what replaced their weights
+        self._runners: weakref.WeakSet[Runner] = weakref.WeakSet()
+        self._replaced: WeightsFile | None = None
         self._result = _result_type(self.outputs)
         self.input_values = values_of(description.get("input_values"))
         self.output_values = values_of(description.get("output_values"))
         self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in self.inputs)
-        self._has_foreign = any(_is_foreign(tensor.dtype) for tensor in (*self.inputs, *self.outputs))
+        self._has_foreign = any(is_foreign(tensor.dtype) for tensor in (*self.inputs, *self.outputs))
         # The first runner is made here, so that a broken weights file is reported here.
         self._threads.state = _State(self)
 
@@ -105,7 +111,7 @@ class Session:
         IndexError
             The model computed an index that lies outside its tensor.
         """
-        if any(type(array) is not np.ndarray and _has_events(array) for array in arrays):
+        if any(type(array) is not np.ndarray and has_events(array) for array in arrays):
             return self._score_events(arrays, named)
         if named or self.input_values or len(arrays) != len(self.inputs):
             arrays = tuple(self._bind(arrays, named))
@@ -168,7 +174,7 @@ class Session:
         if shapes != state.shapes:
             state.prepare(shapes, self)
         outputs = [np.empty((count, *shape), dtype) for shape, dtype in state.outputs]
-        state.runner.run_each([x.view(_code(x.dtype)) for x in arrays], outputs, count)
+        state.runner.run_each([x.view(raw_dtype(x.dtype)) for x in arrays], outputs, count)
         return {
             tensor.name: array.view(tensor.dtype) for tensor, array in zip(self.outputs, outputs, strict=True)
         }
@@ -217,12 +223,12 @@ class Session:
         inputs = self._ready(given)
         state.prepare(tuple(array.shape for array in inputs), self)
         for value, array, tensor in zip(given, inputs, self.inputs, strict=True):
-            _require_in_place(value, array, tensor)
+            require_in_place(value, array, tensor)
         results = self._places(state, inputs, outputs or {})
         named = {tensor.name: array for tensor, array in zip(self.outputs, results, strict=True)}
         return state.runner.bind(
-            [x.view(_code(x.dtype)) for x in inputs],
-            [x.view(_code(x.dtype)) for x in results],
+            [x.view(raw_dtype(x.dtype)) for x in inputs],
+            [x.view(raw_dtype(x.dtype)) for x in results],
             collect(results, self.output_values) if self.output_values else named,
         )
 
@@ -255,13 +261,76 @@ class Session:
         state = self._state()
         ready = self._ready(arrays)
         self._compute(ready)  # makes room for what the data ask for
-        return state.runner.benchmark([x.view(_code(x.dtype)) for x in ready], state.new_outputs(), repeat)
+        return state.runner.benchmark(
+            [x.view(raw_dtype(x.dtype)) for x in ready], state.new_outputs(), repeat
+        )
 
     def clone(self) -> Session:
         """Make a session with memory of its own that shares code and weights; it costs microseconds."""
-        session = Session(self.library, self.weights)
-        session.exact = self.exact
+        session = Session(self.library, self.weights, self.origin)
+        if self._replaced is not None:
+            session._replace(self._replaced)
         return session
+
+    def set_weights(self, weights: Mapping[str, ArrayLike] | ModelLike) -> None:
+        """Replace the weights, without compiling anything again.
+
+        All threads that use this session, and what `bind` returned, have the new weights from their next call
+        on; a call that is under way ends with the old ones, none sees some of both. Clones and functors that
+        were made before keep theirs.
+
+        Parameters
+        ----------
+        weights : dict of str to array_like, or a model as for `pysofie.load`
+            New values of initializers, by their name in the ONNX model, in their dtype and shape; the others
+            keep their values. Or the same model with other weights, as after another training.
+
+        Raises
+        ------
+        ShapeError
+            A dtype or shape is not that of the initializer.
+        Error
+            There is no such initializer; or the values ask for other code: of a constant without axes, which
+            became a number in the code, or of another architecture. Nothing has changed then.
+
+        Examples
+        --------
+        >>> session.set_weights({"fc1.weight": array})  # doctest: +SKIP
+        >>> session.set_weights("retrained.onnx")  # doctest: +SKIP
+        """
+        from pysofie.weights import WeightsFile
+
+        if self.origin is None:
+            raise Error(f"{self.name}: this session does not know the model that it was compiled from")
+        with self._replacing:
+            origin = self.origin.with_weights(self.name, weights)
+            self._replace(WeightsFile(origin.generate_weights()))
+            self.origin = origin
+            self.__dict__.pop("precision_error", None)
+
+    def _replace(self, file: WeightsFile) -> None:
+        """Let all runners, and those to come, have the weights of a file; or none of them."""
+        with self._lock:
+            # The first to read the file tells whether it is good, and has it in memory for the others.
+            reader = self.library.session(str(self.weights))
+            try:
+                reader.set_weights(str(file.path))
+            except Error as error:
+                raise Error(
+                    f"{self.name}: with these values the model becomes other code, so that it must be "
+                    f"compiled again: a number in the code is another, or the architecture is ({error})"
+                ) from error
+            for runner in list(self._runners):
+                runner.set_weights(str(file.path))
+            self._replaced = file
+
+    def _new_runner(self) -> Runner:
+        with self._lock:
+            runner = self.library.session(str(self.weights))
+            if self._replaced is not None:
+                runner.set_weights(str(self._replaced.path))
+            self._runners.add(runner)
+            return runner
 
     def compare_precision(self, *feeds: Mapping[str, Any]) -> list[Comparison]:
         """Measure what the rounding of `precision` costs, against the same model compiled without it.
@@ -280,9 +349,9 @@ class Session:
         from pysofie.sequences import tensors
         from pysofie.verify import compare, random_feeds
 
-        if self.exact is None:
+        if self.precision == "float32" or self.origin is None:
             return []
-        exact = self.exact()
+        exact = self.origin.exact()
         cases = [({}, given) for given in feeds] if feeds else random_feeds(self)
         results = []
         for size, given in cases:
@@ -340,7 +409,7 @@ class Session:
         if shapes != state.shapes:
             state.prepare(shapes, self)
         if self._has_foreign:
-            arrays = [x.view(_code(x.dtype)) for x in arrays]
+            arrays = [x.view(raw_dtype(x.dtype)) for x in arrays]
         outputs = state.new_outputs()
         while not state.runner.run(arrays, outputs):  # the data ask for larger sizes than ever before
             state.prepare(shapes, self)
@@ -371,7 +440,7 @@ class Session:
             dtype = np.dtype(tensor.dtype)
             place = given.get(tensor.name)
             if place is None:
-                place = _aligned(shape, code).view(dtype)
+                place = aligned(shape, code).view(dtype)
             elif not isinstance(place, np.ndarray) or (place.dtype, place.shape) != (dtype, shape):
                 came = f"{place.dtype}{list(place.shape)}" if isinstance(place, np.ndarray) else type(place)
                 raise ShapeError(f"output {tensor.name!r} needs an array {dtype}{list(shape)}; got {came}")
@@ -408,7 +477,7 @@ class Session:
     def _ready(self, arrays: Sequence[Any]) -> list[Array]:
         """Arrays as the model takes them."""
         return [
-            _as_input(array, tensor, dtype)
+            as_input(array, tensor, dtype)
             for array, tensor, dtype in zip(arrays, self.inputs, self._dtypes, strict=True)
         ]
 
@@ -438,10 +507,10 @@ class _State:
     """What one thread needs: a runner, and the shapes that it is prepared for."""
 
     def __init__(self, session: Session) -> None:
-        self.runner: Runner = session.library.session(str(session.weights))
+        self.runner = session._new_runner()
         self.shapes: tuple[tuple[int, ...], ...] | None = None
         self.outputs: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
-        self.dtypes = [_code(np.dtype(tensor.dtype)) for tensor in session.outputs]
+        self.dtypes = [raw_dtype(np.dtype(tensor.dtype)) for tensor in session.outputs]
 
     def prepare(self, shapes: tuple[tuple[int, ...], ...], session: Session) -> None:
         """Make the runner ready for inputs of these shapes."""
@@ -461,73 +530,6 @@ class _State:
         """The outputs in the shapes that the data of the last run decided."""
         shapes = self.runner.result_shapes()
         return [np.ndarray(shape, array.dtype, array) for shape, array in zip(shapes, outputs, strict=True)]
-
-
-def _has_events(value: Any) -> bool:
-    """Whether it is an array of awkward that is no tensor: records, or lists of different lengths."""
-    if type(value).__module__.partition(".")[0] != "awkward":
-        return False
-    return bool(value.fields) or "var" in str(value.type)
-
-
-def _as_input(value: Any, tensor: Tensor, dtype: np.dtype[Any]) -> Array:
-    """Convert what came into an array that the model takes.
-
-    Raises
-    ------
-    ShapeError
-        It is no array, or its dtype does not convert without loss.
-    """
-    untyped = isinstance(value, (bool, int, float, list, tuple))
-    array = _as_array(value, tensor)
-    if not np.can_cast(array.dtype, dtype, "same_kind" if untyped else "safe"):
-        remedy = "" if array.dtype.kind in "OSUV" else f"; if you mean it, pass x.astype({tensor.dtype!r})"
-        raise ShapeError(f"input {tensor.name!r} has dtype {array.dtype}; expected {tensor}{remedy}")
-    return np.require(array, dtype, ["C", "A"])
-
-
-def _as_array(value: Any, tensor: Tensor) -> Array:
-    try:
-        if not hasattr(value, "__array__") and hasattr(value, "__dlpack__"):
-            return np.from_dlpack(value)
-        return np.asarray(value)
-    except (TypeError, ValueError, RuntimeError, BufferError) as error:
-        raise ShapeError(
-            f"input {tensor.name!r} cannot be made an array: {error}; expected {tensor}"
-        ) from error
-
-
-def _require_in_place(value: Any, array: Array, tensor: Tensor) -> None:
-    """Refuse an input that was copied to make it an array for the model.
-
-    Raises
-    ------
-    ShapeError
-        It was.
-    """
-    if array.size and not np.may_share_memory(array, _as_array(value, tensor)):
-        raise ShapeError(
-            f"input {tensor.name!r} would be copied, and later changes of it would not be seen; "
-            f"bind numpy.require(x, {tensor.dtype!r}, 'CA')"
-        )
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """A new array in cache lines of its own, so that threads do not slow down each other."""
-    size = math.prod(shape) * dtype.itemsize
-    memory = np.empty(-(-size // 64) * 64 + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def _is_foreign(dtype: str | np.dtype[Any]) -> bool:
-    """Whether NumPy does not hand out the memory of such an array, as it is another package's dtype."""
-    return np.dtype(dtype).isbuiltin == 2
-
-
-def _code(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype itself, or the integers in place of a foreign one."""
-    return np.dtype(f"u{dtype.itemsize}") if _is_foreign(dtype) else dtype
 
 
 def _tensors(entries: list[dict[str, Any]]) -> tuple[Tensor, ...]:

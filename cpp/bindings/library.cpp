@@ -175,6 +175,17 @@ class alignas(64) Runner {
     prepare_locked(symbols);
   }
 
+  /// Waits for a run that is under way; the next one has the new weights.
+  void set_weights(const std::string& path) {
+    const pysofie_model& table = model_->table();
+    if (table.set_weights == nullptr) throw sofie::Error("the weights are compiled into the code");
+    Message message{};
+    const nb::gil_scoped_release release;
+    const std::lock_guard lock(mutex_);
+    if (table.set_weights(session_, path.c_str(), message.data(), message.size()) != 0)
+      throw sofie::Error(message.data());
+  }
+
   std::vector<std::vector<std::int64_t>> output_shapes() {
     const nb::gil_scoped_release release;
     const std::lock_guard lock(mutex_);
@@ -434,8 +445,11 @@ void register_library(nb::module_& m) {
                    "Where the model's table (pysofie_model) lies; valid as long as the library lives.")
       .def("session", &Library::session, "weights"_a, "A runner with memory of its own.");
 
-  nb::class_<Runner>(m, "Runner", "One session of a compiled model; arrays must be dense and row-major.")
+  nb::class_<Runner>(m, "Runner", nb::is_weak_referenceable(),
+                     "One session of a compiled model; arrays must be dense and row-major.")
       .def("prepare", &Runner::prepare, "symbols"_a, "Sets the values of the symbols, in order.")
+      .def("set_weights", &Runner::set_weights, "weights"_a,
+           "Replaces the weights by those of another file for the same code, between two runs.")
       .def("output_shapes", &Runner::output_shapes,
            "The shapes of the outputs, the largest ones where the data decide; valid after prepare.")
       .def("result_shapes", &Runner::result_shapes, "The shapes that the outputs had in the last run.")

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PYSOFIE_ABI_VERSION 3
+#define PYSOFIE_ABI_VERSION 4
 
 #ifdef __cplusplus
 extern "C" {
@@ -39,6 +39,11 @@ typedef struct pysofie_model {
   pysofie_session* (*create)(const char* weights_path, char* error, size_t error_size);
 
   void (*destroy)(pysofie_session*);
+
+  /// Replaces the weights of the session, between two runs, by those of another file for the same code;
+  /// other sessions keep theirs. Returns 0, or else writes the reason to \p error, and nothing has changed.
+  /// NULL where the weights are inline.
+  int (*set_weights)(pysofie_session*, const char* weights_path, char* error, size_t error_size);
 
   /// Gives the symbols their values, in the order of the description; returns 0, or else writes the reason
   /// to \p error. Cheap when nothing changed. It must be called before the first run, also when there are

@@ -197,7 +197,7 @@ def _shares(count: int, weights: Sequence[float] | None) -> list[float] | None:
 
 def _proto(model: Model) -> ModelProto:
     """What a model computes, without the rest of its file."""
-    proto: ModelProto = model.source.proto().part(model.source.outputs).proto
+    proto: ModelProto = model.source.wanted().proto
     return proto
 
 

@@ -164,7 +164,7 @@ def draft_of(source: Source) -> Draft:
     from pysofie import _core
 
     operators = {(domain, operator) for domain, operator, _ in _core.operators()}
-    wanted = source.proto().part(source.outputs)
+    wanted = source.wanted()
     proto = _write_out(wanted.proto, operators)
     builder = _Builder(proto, source.dims, operators)
     name = _core.sanitize(source.name or proto.graph.name or "model")

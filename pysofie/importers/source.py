@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +14,10 @@ from pysofie.errors import InvalidModelError, ShapeError
 from pysofie.importers.limits import MAX_DIM
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
+
     from pysofie.importers.frameworks import Reference
+    from pysofie.importers.onnx import CheckedModel
     from pysofie.model import Model
 
 #: By symbol a number or bounds; by the name of a sequence its length, or the shapes of its tensors.
@@ -81,11 +85,29 @@ class Source:
         source._model = None
         return source
 
+    def wanted(self) -> CheckedModel:
+        """What the outputs wanted need of the model."""
+        part: CheckedModel = self.proto().part(self.outputs)
+        return part
+
+    def rewritten(self, proto: ModelProto) -> Source:
+        """The same with a model in place of `wanted` that differs in the values of constants alone."""
+        content = proto.SerializeToString(deterministic=True)
+        source = Source(content, name=self.name, dims=self.dims, outputs=self.outputs)
+        source._proto = replace(self.wanted(), proto=proto)
+        return source
+
+    def alike(self, other: Source) -> Source:
+        """The same content by the name, the dims and the outputs of another source."""
+        return Source(
+            self.content, folder=self.folder, name=other.name, dims=other.dims, outputs=other.outputs
+        )
+
     def wanted_content(self) -> bytes:
         """Return the model that computes the outputs wanted, whatever else the file computes."""
         if self.outputs is None:
             return self.complete_content()
-        content: bytes = self.proto().part(self.outputs).proto.SerializeToString(deterministic=True)
+        content: bytes = self.wanted().proto.SerializeToString(deterministic=True)
         return content
 
     @property

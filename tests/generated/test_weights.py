@@ -38,7 +38,7 @@ WRONG = {
     "cut after the header": (lambda good: good[:64], "is truncated"),
     "cut at the end": (lambda good: good[:-1], "is truncated"),
     "another magic": (lambda good: b"GARBAGE!" + good[8:], "is not a weights file of pysofie"),
-    "another version": (lambda good: flipped(good, 8), "has format 17, this code reads format 1"),
+    "another version": (lambda good: flipped(good, 8), "has format 18, this code reads format 2"),
     "another size": (lambda good: flipped(good, 16), "belongs to another model"),
     "another checksum": (lambda good: flipped(good, 24), "belongs to another model"),
     "a flipped bit": (lambda good: flipped(good, 64), "is damaged: its checksum is wrong"),

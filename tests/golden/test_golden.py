@@ -6,6 +6,7 @@ After a change that is meant: ``pytest tests/golden --update-golden``, then read
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,10 @@ MODELS = ("mlp", "dynamic_mlp", "conv", "mixed_outputs", "message_passing", "tre
 
 
 def own_text(header: Path) -> str:
-    """What belongs to the model: the runtime headers before it have tests of their own."""
+    """What belongs to the model: the runtime headers, of which the layout tells, have tests of their own."""
     text = header.read_text()
-    return text[text.index("namespace TMVA_SOFIE_") : text.rindex("#elif")]
+    own = text[text.index("namespace TMVA_SOFIE_") : text.rindex("#elif")]
+    return re.sub(r"(weights_identity\{\d+u), \d+u", r"\1, ...", own)
 
 
 @pytest.mark.parametrize("target", TARGETS)

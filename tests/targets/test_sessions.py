@@ -63,6 +63,9 @@ def test_models_of_one_name(target):
     np.testing.assert_allclose(second(x), 3 * x + 3)
     np.testing.assert_allclose(third(x, x), 0 * x)
     np.testing.assert_allclose(first(x), 2 * x + 2)
+    first.set_weights({"f": np.float32([7])})
+    np.testing.assert_allclose(first(x), 7 * x + 7)
+    np.testing.assert_allclose(second(x), 3 * x + 3)
     library = first.weights.parent / "model.so"
     lines = subprocess.check_output(["nm", "-D", "--defined-only", str(library)], text=True).splitlines()
     assert [line.split()[-1] for line in lines] == ["pysofie_get_model_0"]

@@ -17,7 +17,7 @@ from pysofie.toolchains import host
 HERE = Path(__file__).parent
 
 
-def build(folder: Path, abi: int = 3) -> Path:
+def build(folder: Path, abi: int = 4) -> Path:
     library = folder / f"add{abi}.so"
     runtime = HERE.parents[1] / "cpp" / "runtime"
     flags = [f"-DABI={abi}", f"-I{runtime}", "-std=c++17", "-shared", "-fPIC"]

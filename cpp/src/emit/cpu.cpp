@@ -34,7 +34,7 @@ class CpuRenderer {
     headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
     if (model_.options.profile) headers.emplace_back("stopwatch.hxx");
     if (model_.isRandom()) headers.push_back("random.hxx");
-    return modelFiles(model_, modelHeader(model_, {}, headers, functions_ + engine()));
+    return modelFiles(model_, {}, headers, functions_ + engine());
   }
 
  private:
@@ -239,7 +239,7 @@ class CpuRenderer {
         "/// Runs the kernels on one thread; the weights are shared by all engines of the process. Engines "
         "of "
         "different\n/// threads share no cache line that is written.\nstruct alignas(64) Engine {\n";
-    text += engineConstructor(hasArena) + enginePrepare(hasArena) + engineRun(hasArena);
+    text += engineConstructor(hasArena) + engineSetWeights() + enginePrepare(hasArena) + engineRun(hasArena);
     if (model_.isMeasured) text += "  const Dims& dims() const { return dims_; }\n";
     text += "  std::size_t arena_bytes() const { return " + std::string(hasArena ? "arena_.size()" : "0") +
             "; }\n";
@@ -260,11 +260,17 @@ class CpuRenderer {
   std::string engineConstructor(bool hasArena) const {
     std::string members;
     const auto add = [&](const std::string& item) { members += (members.empty() ? " : " : ", ") + item; };
-    if (usesWeights())
-      add("weights_(rt::shared_weights(weights, " + std::to_string(model_.weights.size()) + "u, " +
-          std::to_string(model_.checksum) + "u))");
+    if (usesWeights()) add("weights_(rt::own_weights(weights, weights_identity))");
     if (hasArena && model_.plan.isStatic) add("arena_(" + std::to_string(model_.plan.arenaBytes) + ")");
     return "  explicit Engine([[maybe_unused]] const std::string& weights)" + members + " {}\n\n";
+  }
+
+  std::string engineSetWeights() const {
+    if (model_.isInline()) return "";
+    return "  void set_weights(const std::string& path) { " +
+           std::string(usesWeights() ? "weights_ = rt::other_weights(path, weights_identity);"
+                                     : "rt::WeightsFile(path).require_alike(weights_identity);") +
+           " }\n\n";
   }
 
   std::string enginePrepare(bool hasArena) const {

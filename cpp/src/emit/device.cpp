@@ -181,18 +181,34 @@ class EngineWriter {
   // --- the engine
 
   std::string fillText() const {
-    const std::string size =
-        std::to_string(model_.weights.size()) + "u, " + std::to_string(model_.checksum) + "u";
+    const std::string size = model_.isInline() ? std::to_string(model_.weights.size()) + "u, " +
+                                                     std::to_string(model_.checksum) + "u"
+                                               : "weights_identity.bytes, weights_identity.checksum";
     const std::string call = "rt::device_weights(queue_, weights, " + size + ", [&](unsigned char* host) {\n";
     if (!model_.isInline())
-      return call + "          const auto file = rt::read_weights(weights, " + size + ");\n" +
-             "          std::copy(file->data(), file->data() + file->size(), host);\n        })";
+      return call +
+             "          const rt::WeightsFile file(weights);\n"
+             "          file.require_same(weights_identity);\n          file.read(host);\n        })";
     std::string copies;
     for (std::size_t id = 0; id < model_.weightOffset.size(); ++id)
       if (model_.weightOffset[id] >= 0)
         copies += "          std::memcpy(host + " + std::to_string(model_.weightOffset[id]) + ", w" +
                   std::to_string(id) + ", sizeof w" + std::to_string(id) + ");\n";
     return call + (copies.empty() ? "          (void)host;\n" : copies) + "        })";
+  }
+
+  std::string setWeightsText() const {
+    if (model_.isInline()) return "";
+    return R"(  void set_weights(const std::string& path) {
+    const rt::WeightsFile file(path);
+    file.require_alike(weights_identity);
+    auto weights = rt::device_weights(queue_, path, file.bytes(), file.checksum(),
+                                      [&](unsigned char* host) { file.read(host); });
+    queue_.wait();  // what is queued still reads the old ones
+    weights_ = std::move(weights);
+  }
+
+)";
   }
 
   /// Bytes of an input or output, for the current dims; the largest number where the data decide it.
@@ -244,7 +260,7 @@ class EngineWriter {
   )" + name + "& operator=(" +
                        name + R"(&&) = default;
 
-  void prepare(const Dims& dims) {
+)" + setWeightsText() + R"(  void prepare(const Dims& dims) {
     dims_ = dims;
 )";
     if (model_.plan.isStatic)
@@ -353,7 +369,7 @@ Files renderDevice(const Program& program, const DeviceTarget& target, const Ren
   EngineWriter writer(model, target);
   const std::string engine = writer.write();
   runtime.insert(runtime.end(), writer.routineHeaders().begin(), writer.routineHeaders().end());
-  return modelFiles(model, modelHeader(model, standard, runtime, engine));
+  return modelFiles(model, standard, runtime, engine);
 }
 
 }  // namespace sofie

@@ -52,22 +52,21 @@ std::string dimText(const Model& model, const Dim& dim);
 /// `condition` is the text of the loop's condition, empty if there is none.
 std::string loopHead(const Model& model, const Loop& loop, const std::string& condition);
 
-/// The whole header: standard and runtime headers, namespace, Dims, the target's engine, Session and the C
-/// interface.
+/// The header and the weights file. The header has standard and runtime headers, namespace, Dims, the
+/// target's engine, Session and the C interface.
 ///
 /// The engine is the text of `struct Engine` (and of what it needs), which has
 ///   explicit Engine(const std::string& weights);   loads or shares the weights; may throw
+///   void set_weights(const std::string& path);      unless they are inline; may throw
 ///   void prepare(const Dims& dims);                 lays out the arena; may throw
 ///   int run(const void* const* inputs, void* const* outputs) noexcept;
 ///   const Dims& dims() const;                       after a run with what it measured; if anything is
 ///   std::size_t arena_bytes() const;
 ///   and with options.profile: std::uint64_t nanoseconds[n], calls[n] of the n profiled
 ///   kernels.
-std::string modelHeader(const Model& model, const std::vector<std::string>& includes,
-                        const std::vector<std::string>& runtimeHeaders, const std::string& engine);
-
-/// The header and the weights file.
-Files modelFiles(const Model& model, const std::string& header);
+/// Unless weights are inline, `weights_identity` is a constant that it can use.
+Files modelFiles(const Model& model, const std::vector<std::string>& includes,
+                 const std::vector<std::string>& runtimeHeaders, const std::string& engine);
 
 /// Statements that set a local symbol in `dims_` to the value and check what depends on it; refuse(fault) is
 /// the statement that ends the run.

@@ -36,11 +36,11 @@ void layOutWeights(Model& model) {
 
 /// What the text of a Session calls its own things, where the names of the model's tensors are in scope.
 std::vector<std::string> ownNames(const Program& program) {
-  std::vector<std::string> names{"Dims",       "Engine",     "Session", "BasicEngine", "BasicSession",
-                                 "Tag",        "Unprepared", "dims",    "dims_",       "engine_",
-                                 "inputs",     "outputs",    "infer",   "prepare",     "prepared_",
-                                 "same",       "weights",    "queue",   "rt",          "check_dim",
-                                 "check_dims", "min",        "max",     "floordiv",    "floormod"};
+  std::vector<std::string> names{
+      "Dims",      "Engine", "Session",  "BasicEngine", "BasicSession", "Tag",         "Unprepared",
+      "dims",      "dims_",  "engine_",  "inputs",      "outputs",      "infer",       "prepare",
+      "prepared_", "same",   "weights",  "queue",       "rt",           "check_dim",   "check_dims",
+      "min",       "max",    "floordiv", "floormod",    "path",         "set_weights", "weights_identity"};
   for (std::size_t i = 0; i < program.outputs.size(); ++i) names.push_back("result" + std::to_string(i));
   return names;
 }
@@ -213,17 +213,6 @@ std::string inlineWeightsText(const Model& model) {
     text += (count == 0 ? "{}" : "") + std::string("\n};\n");
   }
   return text + "\n";
-}
-
-Files modelFiles(const Model& model, const std::string& header) {
-  Files files{{model.program.name + ".hxx", header}};
-  if (model.isInline()) return files;
-  sofie_runtime::WeightsHeader weights;
-  weights.bytes = model.weights.size();
-  weights.checksum = model.checksum;
-  std::string data(reinterpret_cast<const char*>(&weights), sizeof weights);
-  files[model.program.name + ".dat"] = data + model.weights;
-  return files;
 }
 
 }  // namespace sofie

@@ -213,6 +213,14 @@ std::string promise(const Model& model) {
   return text;
 }
 
+constexpr const char* setWeightsMember =
+    R"(  /// Takes other weights from a file that was written for the same code. Other sessions keep theirs, and this
+  /// one keeps its own if that fails. Not to be called while it computes.
+  /// \throws std::runtime_error when the file is missing, damaged or for other code
+  void set_weights(const std::string& path) { engine_.set_weights(path); }
+
+)";
+
 /// What a Session offers beside the rest when its kernels run on a device.
 constexpr const char* deviceMembers = R"(  /// On the caller's queue, in whose order the kernels run.
   explicit @Session@(const typename Engine::Queue::Native& queue, std::string weights = @default@@sizes@)
@@ -283,7 +291,7 @@ struct BasicSession {
   struct Unprepared {};
   @Session@(Unprepared, const std::string& weights) : engine_(weights) {}
 
-  /// Lays out memory for the given sizes; cheap when they have not changed.
+@setWeights@  /// Lays out memory for the given sizes; cheap when they have not changed.
   void prepare(@sizeParameters@) {
     @dims@
     if (prepared_ && same(dims, dims_)) return;
@@ -350,6 +358,7 @@ struct BasicSession {
                            {"@sizesNote@",
                             model.isMeasured ? ", or when it knows the sizes that the data decide" : ""},
                            {"@inlineNote@", model.isInline() ? "; ignored, they are compiled in" : ""},
+                           {"@setWeights@", model.isInline() ? "" : setWeightsMember},
                            {"@default@", weightsDefault},
                            {"@sizes@", defaults},
                            {"@sizeValues@", signature.sizeValues},

@@ -57,6 +57,18 @@ std::string descriptionJson(const Model& model) {
          ", \"weights\": " + (model.isInline() ? "\"inline\"" : "\"file\"") + "}";
 }
 
+constexpr const char* setWeightsText =
+    R"(    static int set_weights(pysofie_session* opaque, const char* weights, char* error, std::size_t size) {
+      try {
+        session(opaque)->set_weights(weights);
+        return 0;
+      } catch (const std::exception& problem) {
+        report(problem, error, size);
+        return 1;
+      }
+    }
+)";
+
 /// Statements that write an output's shape: the largest, or that of the last run.
 std::string outputShapeText(const Model& model, bool largest) {
   std::string text;
@@ -130,7 +142,7 @@ inline const pysofie_model* table() {
       }
     }
     static void destroy(pysofie_session* opaque) { delete session(opaque); }
-    static int prepare(pysofie_session* opaque, const std::int64_t* symbols, char* error, std::size_t size) {
+@setWeights@    static int prepare(pysofie_session* opaque, const std::int64_t* symbols, char* error, std::size_t size) {
       try {
         (void)symbols;
         session(opaque)->prepare(@prepareSizes@);
@@ -162,6 +174,7 @@ inline const pysofie_model* table() {
                                    @outputCount@,
                                    Functions::create,
                                    Functions::destroy,
+                                   @setWeightsFunction@,
                                    Functions::prepare,
                                    Functions::output_shape,
                                    Functions::result_shape,
@@ -175,6 +188,8 @@ inline const pysofie_model* table() {
 }
 )",
                     {{"@prepareSizes@", prepareSizes},
+                     {"@setWeights@", model.isInline() ? "" : setWeightsText},
+                     {"@setWeightsFunction@", model.isInline() ? "nullptr" : "Functions::set_weights"},
                      {"@outputShapes@", outputShapeText(model, true)},
                      {"@resultShapes@", resultShapes},
                      {"@description@", cppString(descriptionJson(model))},
