@@ -10,6 +10,7 @@ import numpy as np
 
 from pysofie.compile import compile
 from pysofie.errors import Error
+from pysofie.generate import Options, generate
 from pysofie.sequences import tensors
 from pysofie.text import printable
 from pysofie.verify import Comparison, compare, framework_reference, onnxruntime_reference, reference_of
@@ -245,4 +246,13 @@ def _guilty_passes(case: Case) -> tuple[str, ...]:
         return all(comparison.ok for comparison in found.values())
 
     passes = _core.passes()
-    return tuple(name for name in passes if agrees([name])) if agrees(passes) else ()
+    if not agrees(passes):
+        return ()
+    model = case.model.load()
+    whole = generate(model, Options(case.target, precision=case.precision))
+    changing = (
+        name
+        for name in passes
+        if generate(model, Options(case.target, disabled_passes=(name,), precision=case.precision)) != whole
+    )
+    return tuple(name for name in changing if agrees([name]))

@@ -102,7 +102,8 @@ class ExplainedKernel:
     label : str
         These nodes, those of subgraphs one by one.
     axes, reduction : tuple of int or str
-        The loops over what it stores, and those over what it sums up for each of it.
+        The loops over what it stores, and those over what it sums up for each of it; "block" stands for the
+        rows of a block.
     routine : str
         Of the runtime; else empty.
     block : int or None

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 _CODELESS = ("view", "folded", "constant", "sizes", "unneeded")
 _FATE_STYLES = {"kernel": "green", "supported": "green", "unsupported": "bold red", "unknown": "yellow"}
 _LISTED = 8  # names of a kind in one row
+_WIDE = 100  # characters of a line that has room for names
 
 
-def tables(explanation: Explanation, *, nodes: bool = False) -> Group:
+def tables(explanation: Explanation, *, nodes: bool = False, width: int = 110) -> Group:
     """All that there is to say of a model.
 
     Parameters
@@ -32,6 +33,8 @@ def tables(explanation: Explanation, *, nodes: bool = False) -> Group:
         From `pysofie.explain`.
     nodes : bool
         Whether to list every node.
+    width : int
+        How many characters there are in a line.
     """
     from rich.console import Group
 
@@ -39,7 +42,7 @@ def tables(explanation: Explanation, *, nodes: bool = False) -> Group:
     if explanation.problems:
         parts.append(problem_table(explanation))
     if explanation.kernels:
-        parts.append(kernel_table(explanation))
+        parts.append(kernel_table(explanation, has_names=width >= _WIDE))
     if nodes or not explanation.kernels:
         parts.append(node_table(explanation))
     elif any(node.fate in _CODELESS for node in explanation.nodes):
@@ -47,13 +50,13 @@ def tables(explanation: Explanation, *, nodes: bool = False) -> Group:
     return Group(*parts, *(cell(line) for line in summary(explanation)))
 
 
-def text(explanation: Explanation, width: int = 110) -> str:
-    """The tables as plain text."""
+def text(explanation: Explanation, *, nodes: bool = False, width: int = 110) -> str:
+    """The tables as plain text; see `tables`."""
     from rich.console import Console
 
     console = Console(width=width, no_color=True, highlight=False)
     with console.capture() as capture:
-        console.print(tables(explanation))
+        console.print(tables(explanation, nodes=nodes, width=width))
     return capture.get()
 
 
@@ -68,8 +71,16 @@ def signature(explanation: Explanation | Model) -> Table:
     return table
 
 
-def kernel_table(explanation: Explanation) -> Table:
-    """The kernels in the order of execution, and the nodes that each of them comes from."""
+def kernel_table(explanation: Explanation, *, has_names: bool = True) -> Table:
+    """The kernels in the order of execution, and the operators that each of them comes from.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        From `pysofie.explain`.
+    has_names : bool
+        Whether there is room for the names of nodes.
+    """
     from rich.table import Table
 
     sizes = ", ".join(f"{symbol} = {value}" for symbol, value in explanation.sizes.items())
@@ -78,8 +89,10 @@ def kernel_table(explanation: Explanation) -> Table:
         table.caption = cell(f"Costs are for {sizes}.")
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("kernel", no_wrap=True)
-    table.add_column("from the nodes", ratio=3, overflow="fold")
-    table.add_column("loops", ratio=2, overflow="fold")
+    table.add_column("from the operators", ratio=3)
+    if has_names:
+        table.add_column("first node", ratio=2, no_wrap=True, overflow="ellipsis")
+    table.add_column("loops", ratio=2)
     for column in ("FLOP", "bytes"):
         table.add_column(column, justify="right", no_wrap=True)
     has_blocks = any(kernel.block is not None for kernel in explanation.kernels)
@@ -92,6 +105,7 @@ def kernel_table(explanation: Explanation) -> Table:
             f"{numbers[0]}-{numbers[-1]}" if len(numbers) > 1 else str(numbers[0]),
             f"{first.routine}()" if first.routine else KINDS[first.kind],
             cell(origin_text(explanation, first)),
+            *([cell(_first_name(explanation, first), "dim")] if has_names else []),
             cell(loops_text(first) if len(numbers) == 1 else f"{len(numbers)} kernels"),
             quantity(operations, "") if operations else "",
             quantity(sum(kernel.bytes for kernel in kernels), ""),
@@ -100,6 +114,10 @@ def kernel_table(explanation: Explanation) -> Table:
             row.append("" if first.block is None else str(first.block))
         table.add_row(*row)
     return table
+
+
+def _first_name(explanation: Explanation, kernel: ExplainedKernel) -> str:
+    return next((short(explanation.nodes[place].name) for place in kernel.nodes), "")
 
 
 def _alike(kernels: Sequence[ExplainedKernel]) -> list[list[int]]:
@@ -119,15 +137,8 @@ def loops_text(kernel: ExplainedKernel) -> str:
 
 
 def origin_text(explanation: Explanation, kernel: ExplainedKernel) -> str:
-    """The nodes that a kernel comes from: operators, and the names of those that have one."""
-    if not kernel.nodes:
-        return kernel.label
-    nodes = [explanation.nodes[place] for place in kernel.nodes]
-    names = [node.name for node in nodes if node.name]
-    operators = counted([node.op for node in nodes])
-    if not names:
-        return operators
-    return f"{operators} ({listed(names, 1)})"
+    """The operators that a kernel comes from."""
+    return counted([explanation.nodes[place].op for place in kernel.nodes]) or kernel.label
 
 
 def listed(names: list[str], most: int = _LISTED) -> str:
@@ -227,16 +238,20 @@ def summary(explanation: Explanation) -> list[str]:
     if not explanation.kernels:
         refused = len(explanation.with_fate("unsupported"))
         unknown = len(explanation.with_fate("unknown"))
-        lines = [f"{count} nodes: {refused} not supported, {unknown} depend on what is not"]
-        return lines if explanation.problems else [f"{count} nodes, no kernels"]
+        text = f"{_many(count, 'node')}: {refused} not supported, {unknown} depending on what is not"
+        return [text if explanation.problems else f"{_many(count, 'node')}, no kernels"]
     fused = sum(1 for kernel in explanation.kernels if len(kernel.nodes) > 1)
     without = sum(1 for node in explanation.nodes if not node.kernels)
     intensity = explanation.operations / max(explanation.bytes, 1)
     return [
-        f"{count} nodes became {len(explanation.kernels)} kernels, {fused} of them fused of several; "
-        f"{without} nodes need no code",
+        f"{_many(count, 'node')}, {without} without code; "
+        f"{_many(len(explanation.kernels), 'kernel')}, {fused} of several nodes",
         f"one run: {quantity(explanation.operations, 'FLOP')}, {quantity(explanation.bytes, 'B')} read and "
         f"written by kernels ({intensity:.2g} FLOP/B)",
         f"memory: {quantity(explanation.weight_bytes, 'B')} of weights, "
         f"{quantity(explanation.arena_bytes, 'B')} of intermediate tensors",
     ]
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -19,7 +19,7 @@ def printable(text: str, length: int | None = None) -> str:
 
 def short(name: str, length: int = 34) -> str:
     """The end of a name, which says most in the paths that exporters make."""
-    end = "/".join(printable(name).split("/")[-2:])
+    end = "/".join(printable(name).strip("/").split("/")[-2:])
     return end if len(end) <= length else f"…{end[-length + 1 :]}"
 
 

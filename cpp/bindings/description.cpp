@@ -6,8 +6,8 @@
 #include <nanobind/stl/variant.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
-#include <optional>
 #include <set>
 
 #include "register.hxx"
@@ -29,15 +29,17 @@ const char* kindOf(const sofie::Kernel& kernel) {
   return others[kernel.body.index() - 1];
 }
 
-/// The extents of loops; those of a block that may be shorter than others are as long as they can be.
-PyShape loopsOf(sofie::Shape extents, const sofie::ProfiledKernel& profiled) {
-  const auto greatest = [&](const std::string& symbol) -> std::optional<sofie::Dim> {
+/// The extents of loops; "block" for those over the rows of a block, whose number may differ from block to
+/// block.
+PyShape loopsOf(const sofie::Shape& extents, const sofie::ProfiledKernel& profiled) {
+  PyShape dims = dimsOf(extents);
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    std::vector<std::string> symbols;
+    extents[i].collectSymbols(symbols);
     for (const sofie::Loop& block : profiled.blocks)
-      if (block.counter == symbol) return block.trips;
-    return std::nullopt;
-  };
-  for (sofie::Dim& extent : extents) extent = extent.atMost(greatest);
-  return dimsOf(extents);
+      if (std::find(symbols.begin(), symbols.end(), block.counter) != symbols.end()) dims[i] = "block";
+  }
+  return dims;
 }
 
 Named describeKernel(const Program& program, const sofie::ProfiledKernel& profiled,

@@ -43,6 +43,6 @@ def explain(
     if as_json:
         click.echo(json.dumps(explanation.to_dict(), indent=2))
         return
-    options.console.print(tables(explanation, nodes=nodes))
+    options.console.print(tables(explanation, nodes=nodes, width=options.console.width))
     if plot is not None:
         click.echo(f"wrote {plot}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pysofie.explain import KINDS, ExplainedKernel, ExplainedNode, Explanation
+from pysofie.explain import KINDS, ExplainedKernel, ExplainedNode, Explanation, Problem
 from pysofie.explain_tables import remedy
 from pysofie.model import Tensor
 from pysofie.text import counted, printable, quantity, short, type_text
@@ -27,21 +27,23 @@ class Card:
     ----------
     kind : str
         One of `pysofie.explain.KINDS`, a fate without kernel, "input" or "output": its colour.
-    title, corner : str
-        The first line, from the left and from the right.
+    title : str
+        The first line.
     lines : list of tuple of str
         Operator and name of the nodes in it.
-    assistants : list of str
-        The kinds of further kernels that prepare something for this one, such as the border of an image.
+    kernel : ExplainedKernel or None
+        What it is a card of.
+    assistants : list of ExplainedKernel
+        Further kernels that prepare something for this one, such as the border of an image.
     foot : str
         The last line: the shape of the result, or a remedy.
     """
 
     kind: str
     title: str
-    corner: str = ""
     lines: list[tuple[str, str]] = field(default_factory=list)
-    assistants: list[str] = field(default_factory=list)
+    kernel: ExplainedKernel | None = None
+    assistants: list[ExplainedKernel] = field(default_factory=list)
     foot: str = ""
 
 
@@ -76,8 +78,9 @@ class _Charting:
     def run(self) -> Chart:
         for tensor in self.explanation.inputs:
             card = self._add(Card("input", short(tensor.name), foot=_type(tensor)))
-            if not tensor.dtype or any(p.value == tensor.name for p in self.explanation.problems):
-                card.kind = "unsupported"
+            problems = [problem for problem in self.explanation.problems if problem.value == tensor.name]
+            if problems:
+                card.kind, card.foot = "unsupported", _advice(problems)
             self.sources.setdefault(_value(tensor.name), []).append(card)
             self.sources[tensor.name] = [card]
         for place, node in enumerate(self.explanation.nodes):
@@ -129,20 +132,14 @@ class _Charting:
             node.fate, _operator(node.op), lines=[("", short(node.name))] if node.name else [], foot=foot
         )
         if node.fate == "unsupported":
-            card.corner = "not supported"
-            card.foot = self._advice(place)
+            card.foot = _advice([problem for problem in self.explanation.problems if problem.node == place])
         return self._add(card)
-
-    def _advice(self, place: int) -> str:
-        problems = [problem for problem in self.explanation.problems if problem.node == place]
-        return "\n".join(f"{printable(each.what, 120)}: {printable(remedy(each), 120)}" for each in problems)
 
     def _kernel(self, kernel: ExplainedKernel) -> Card:
         title = f"{kernel.routine}()" if kernel.routine else KINDS[kernel.kind]
         if kernel.block is not None:
             title += f" ▤{kernel.block}"
-        cost = quantity(kernel.operations, "FLOP") if kernel.operations else quantity(kernel.bytes, "B")
-        return Card(kernel.kind, title, cost)
+        return Card(kernel.kind, title, kernel=kernel)
 
     def _list(self, card: Card, node: ExplainedNode) -> None:
         card.lines.append((_operator(node.op), short(node.name)))
@@ -152,7 +149,7 @@ class _Charting:
         owners = [self.owner[place] for place in kernel.nodes]
         helped = [self.of_kernel[number] for number in owners if number is not None]
         if helped:
-            helped[-1].assistants.append(kernel.kind)
+            helped[-1].assistants.append(kernel)
             return
         card = self._add(self._kernel(kernel))
         card.lines.append((short(kernel.label), ""))
@@ -160,6 +157,10 @@ class _Charting:
             if kernel.label == f"output {tensor.name}":
                 self._join(self.sources.get(tensor.name, []), card)
                 self.sources[tensor.name] = [card]
+
+
+def _advice(problems: list[Problem]) -> str:
+    return "\n".join(f"{printable(each.what, 120)}: {printable(remedy(each), 120)}" for each in problems)
 
 
 def _owners(nodes: tuple[ExplainedNode, ...]) -> list[int | None]:
@@ -209,8 +210,17 @@ def _node_lines(card: Card, is_detailed: bool) -> list[tuple[str, str]]:
 
 
 def _assistance(card: Card) -> list[str]:
-    counts = {kind: card.assistants.count(kind) for kind in dict.fromkeys(card.assistants)}
-    return [f"{count} x {KINDS[kind]}" for kind, count in counts.items()]
+    kinds = [kernel.kind for kernel in card.assistants]
+    return [f"{kinds.count(kind)} x {KINDS[kind]}" for kind in dict.fromkeys(kinds)]
+
+
+def corner_of(card: Card) -> str:
+    """What stands opposite the title: the cost of the kernels, or that there are none."""
+    if card.kernel is None:
+        return "not supported" if card.kind == "unsupported" else ""
+    kernels = [card.kernel, *card.assistants]
+    operations = sum(kernel.operations for kernel in kernels)
+    return quantity(operations, "FLOP") if operations else quantity(sum(k.bytes for k in kernels), "B")
 
 
 def _wrapped(text: str) -> list[str]:

@@ -141,7 +141,9 @@ class _Part:
     def _cuts(self) -> list[int]:
         """The layers before which a new column begins: near even heights, where few edges pass."""
         total = sum(self.heights) + _GAP[1] * (len(self.heights) - 1)
-        width = max(sum(view.w for view, _ in layer) for layer in self.layers) + _GUTTER
+        views = [view for view, _ in itertools.chain(*self.layers)]
+        left, right = min(v.xy[0] - v.w / 2 for v in views), max(v.xy[0] + v.w / 2 for v in views)
+        width = right - left + _GUTTER
         count = 1 if total <= _HIGHEST else max(1, round(math.sqrt(_ASPECT * total / width)))
         ends = list(itertools.accumulate(height + _GAP[1] for height in self.heights))
         cuts: list[int] = []

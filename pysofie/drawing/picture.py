@@ -6,7 +6,7 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pysofie.drawing.cards import Card, Chart, chart, lines_of
+from pysofie.drawing.cards import Card, Chart, chart, corner_of, lines_of
 from pysofie.drawing.layout import Box, Point, lay_out
 from pysofie.explain import FATES, KINDS, Explanation
 from pysofie.explain_tables import summary
@@ -98,7 +98,8 @@ def _notes(explanation: Explanation, shown: Chart) -> list[str]:
 
 def _size(card: Card, is_detailed: bool) -> tuple[float, float]:
     lines = lines_of(card, is_detailed)
-    widths = [_width(card.title, _TITLE) + (_width(card.corner, _TEXT) + 0.25 if card.corner else 0)]
+    corner = corner_of(card)
+    widths = [_width(card.title, _TITLE) * 1.1 + (_width(corner, _TEXT) + 0.25 if corner else 0)]
     widths += [_width(f"{op}  {name}", _TEXT) for op, name in lines]
     widths += [_width(line, _TEXT) for line in _foot(card)]
     rows = 1.25 + len(lines) + len(_foot(card))
@@ -136,7 +137,7 @@ def _card(axes: Axes, card: Card, box: Box, is_detailed: bool) -> None:
     head.set_clip_path(outline)
     middle = top + 0.625 * _LINE
     _text(axes, left + _PAD, middle, card.title, size=_TITLE, color=ink, weight="bold", zorder=4)
-    _text(axes, left + box.width - _PAD, middle, card.corner, size=_TEXT, color=ink, ha="right", zorder=4)
+    _text(axes, left + box.width - _PAD, middle, corner_of(card), size=_TEXT, color=ink, ha="right", zorder=4)
     y = top + 1.25 * _LINE + 0.6 * _PAD + _LINE / 2
     for op, name in lines_of(card, is_detailed):
         _text(axes, left + _PAD, y, op, zorder=4)

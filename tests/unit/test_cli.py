@@ -26,7 +26,8 @@ def call(*arguments, code=0):
 
 
 @pytest.mark.parametrize(
-    "command", ["info", "check", "emit", "run", "verify", "bench", "plot", "score", "demo", "config"]
+    "command",
+    ["info", "check", "explain", "emit", "run", "verify", "bench", "plot", "score", "demo", "config"],
 )
 def test_help(command):
     assert "Example" in call(command, "--help")
