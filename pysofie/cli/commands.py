@@ -115,6 +115,8 @@ def check(model: Path, dims: dict[str, Any]) -> None:
 @options.precision
 @options.dims
 @options.wanted
+@options.pre
+@options.post
 def emit(
     model: Path,
     output: Path,
@@ -129,6 +131,8 @@ def emit(
     types: dict[str, str],
     dims: dict[str, Any],
     wanted: tuple[str, ...] | None,
+    pre: dict[str, str] | None,
+    post: dict[str, str] | None,
 ) -> None:
     """Write the C++ code of a model.
 
@@ -138,12 +142,13 @@ def emit(
       pysofie emit model.onnx --target sycl --dim batch=1:4096
       pysofie emit model.onnx --rdf --columns pt,eta --type pt=ROOT::RVec<float>
       pysofie emit model.onnx --tensor score --tensor layer3
+      pysofie emit model.onnx --pre "x=log1p(x / 1000)" --post "score=1 - score"
     """
     if rdf and (target != "cpu" or inline or profile):
         raise click.UsageError("--rdf goes with neither --target nor --inline nor --profile")
     if not rdf and (columns or take is not None or types):
         raise click.UsageError("--columns, --take and --type need --rdf")
-    loaded = pysofie.load(model, name=name, dims=dims, outputs=wanted)
+    loaded = pysofie.load(model, name=name, dims=dims, outputs=wanted, pre=pre, post=post)
     if rdf:
         functor = pysofie.functor(loaded, columns=columns, output=take, precision=precision)
         files = functor.emit(output, types=types)

@@ -57,6 +57,26 @@ wanted = click.option(
 )  # fmt: skip
 
 
+def _parse_expressions(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str] | None:
+    """Read ``name=expression``."""
+    expressions = dict(text.partition("=")[::2] for text in values)
+    if "" in expressions or "" in expressions.values():
+        raise click.BadParameter(f"{list(values)} are not all NAME=EXPRESSION")
+    return expressions or None
+
+
+pre = click.option(
+    "--pre", multiple=True, callback=_parse_expressions, metavar="INPUT=EXPRESSION",
+    help="Compute this input of the model, in C++; may be repeated.",
+)  # fmt: skip
+post = click.option(
+    "--post", multiple=True, callback=_parse_expressions, metavar="OUTPUT=EXPRESSION",
+    help="Compute this output in place of those that the expression reads, in C++; may be repeated.",
+)  # fmt: skip
+
+
 def _parse_columns(
     _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
 ) -> list[str] | dict[str, list[str]] | None:

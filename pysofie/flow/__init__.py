@@ -6,14 +6,19 @@ what the next one computes first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pysofie.importers import as_source
 
 if TYPE_CHECKING:
     from pysofie.importers import ModelLike
     from pysofie.model import Model
+
+#: A Python function over tensors, a C++ expression, or a dict that names what each of them computes.
+Step: TypeAlias = "Callable[..., Any] | str | Mapping[str, Callable[..., Any] | str]"
+#: ``("float32", ("batch", 3))``, or ``"float32[batch, 3]"``.
+InputType: TypeAlias = "tuple[str, Sequence[int | str]] | str"
 
 
 def cut(
@@ -147,4 +152,18 @@ def average(
     return joining.average(models, weights, name)
 
 
-__all__ = ["average", "chain", "cut"]
+def around(
+    model: Model, pre: Step | None, post: Step | None, inputs: Mapping[str, InputType] | None
+) -> Model:
+    """Put functions before and behind a model; see `pysofie.load`, which takes them."""
+    if inputs and pre is None:
+        raise TypeError("inputs= says what pre= takes; it is not given")
+    if pre is None and post is None:
+        return model
+    from pysofie.flow import functions
+
+    whole = model if pre is None else functions.before(model, pre, inputs or {})
+    return whole if post is None else functions.after(whole, post)
+
+
+__all__ = ["InputType", "Step", "around", "average", "chain", "cut"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pysofie.importers.order import subgraphs
 from pysofie.model import FEATURE_KEYS, Model, Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
 #: What is averaged; labels and counts are not.
 _AVERAGED = ("float16", "bfloat16", "float32", "float64")
@@ -37,8 +38,9 @@ def chain(models: Sequence[Model], connect: Links, name: str | None) -> Model:
     if len(links) != len(models) - 1:
         raise Error(f"connect: {len(models)} models have {len(models) - 1} links, it is for {len(links)}")
     whole = models[0]
-    for second, link in zip(models[1:], links, strict=True):
-        whole = _link(whole, second, link)
+    for second, connection in zip(models[1:], links, strict=True):
+        seam = Seam(_links(whole, second, connection))
+        whole = link(whole, second, seam, f"{whole.name}_{second.name}")
     return whole if name is None else derived.load(_proto(whole), name, whole.source.dims)
 
 
@@ -77,28 +79,50 @@ def average(models: Sequence[Model], weights: Sequence[float] | None, name: str 
 # --- chains -----------------------------------------------------------------------------------------------
 
 
-def _link(first: Model, second: Model, connect: Mapping[str, str] | None) -> Model:
-    """One model behind the other."""
-    links = _links(first, second, connect)
-    symbols = _meetings(first, second, links)
+@dataclass(frozen=True)
+class Seam:
+    """How two models are joined.
+
+    Attributes
+    ----------
+    links : dict of str to str
+        By the inputs of the second model, the outputs of the first that they get.
+    kept : sequence of str
+        The outputs of the first model that are outputs of the whole.
+    named : dict of str to str
+        What outputs of the second model are called in the whole, if otherwise.
+    """
+
+    links: Mapping[str, str]
+    kept: Collection[str] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
+
+
+def link(first: Model, second: Model, seam: Seam, name: str) -> Model:
+    """Put one model behind another."""
+    symbols = _meetings(first, second, seam.links)
     protos, opsets = versions.agree([_proto(first), _proto(second)])
-    rest = [value for value in _inputs(protos[1]) if value.name not in links]
+    rest = [value for value in _inputs(protos[1]) if value.name not in seam.links]
     inputs = {value.name: _input(symbols, 0, first, value) for value in _inputs(protos[0])}
     for value in rest:
         inputs.setdefault(value.name, _input(symbols, 1, second, value))
-    results = _results(second, protos[1], inputs)
-    assembly = _Assembly(opsets, [*inputs, *results.values()])
-    names = assembly.add(first.name, protos[0], {value.name: value.name for value in _inputs(protos[0])})
+    results = _results(second, protos[1], inputs, seam.named)
+    assembly = _Assembly(opsets, [*inputs, *results.values(), *seam.kept])
+    own = [value.name for value in _inputs(protos[0])]
+    names = assembly.add(first.name, protos[0], {name: name for name in (*own, *seam.kept)})
     fixed = {value.name: value.name for value in rest}
-    fixed |= {name: names[output] for name, output in links.items()}
+    fixed |= {name: names[output] for name, output in seam.links.items()}
     fixed |= {name: result for name, result in results.items() if name not in fixed}
     assembly.add(second.name, protos[1], fixed)
     for output, result in results.items():
         if fixed[output] != result:  # an input that is an output as it is
             assembly.alias(fixed[output], result)
-    proto = assembly.model(list(inputs.values()), list(results.values()))
+    given = {*seam.kept, *results.values()}
+    order = [value.name for value in protos[0].graph.output if value.name in given]
+    order += [result for result in results.values() if result not in order]
+    proto = assembly.model(list(inputs.values()), order)
     onnx.helper.set_model_props(proto, _metadata(first, second))
-    return derived.load(proto, f"{first.name}_{second.name}", symbols.bounds())
+    return derived.load(proto, name, symbols.bounds())
 
 
 def _meetings(first: Model, second: Model, links: Mapping[str, str]) -> Symbols:
@@ -117,16 +141,21 @@ def _meetings(first: Model, second: Model, links: Mapping[str, str]) -> Symbols:
     return symbols
 
 
-def _results(model: Model, proto: ModelProto, inputs: Collection[str]) -> dict[str, str]:
-    """What the outputs are called: an autoencoder's decoder gives what its encoder takes."""
-    outputs = [value.name for value in proto.graph.output]
-    taken = {*inputs, *outputs}
-    return {name: fresh(f"{model.name}/{name}", taken) if name in inputs else name for name in outputs}
+def _results(
+    model: Model, proto: ModelProto, inputs: Collection[str], named: Mapping[str, str]
+) -> dict[str, str]:
+    """What the outputs are called in the whole: an autoencoder's decoder gives what its encoder takes."""
+    outputs = {value.name: named.get(value.name, value.name) for value in proto.graph.output}
+    taken = {*inputs, *outputs.values()}
+    return {
+        name: fresh(f"{model.name}/{result}", taken) if result in inputs else result
+        for name, result in outputs.items()
+    }
 
 
 def _links(first: Model, second: Model, connect: Mapping[str, str] | None) -> dict[str, str]:
     """Which output an input gets."""
-    outputs, inputs = (_tensor_names(first, "output"), _tensor_names(second, "input"))
+    outputs, inputs = (tensor_names(first, "output"), tensor_names(second, "input"))
     theirs = f"{first.name} gives {_listed(first.outputs)}; {second.name} takes {_listed(second.inputs)}"
     if connect is not None:
         unknown = [name for name in connect if name not in outputs]
@@ -141,7 +170,7 @@ def _links(first: Model, second: Model, connect: Mapping[str, str] | None) -> di
     raise Error(f"chain: say what goes where by connect={{output: input}}: {theirs}")
 
 
-def _tensor_names(model: Model, role: str) -> list[str]:
+def tensor_names(model: Model, role: str) -> list[str]:
     """The inputs or outputs that are tensors, and no sequences."""
     names = {value.name for value in getattr(_proto(model).graph, role)}
     return [tensor.name for tensor in getattr(model, f"{role}s") if tensor.name in names]
@@ -171,7 +200,7 @@ def _require_alike(first: Model, model: Model) -> None:
                 f"average: the models differ in their {role}: {first.name} has "
                 f"{', '.join(map(repr, ours))}, {model.name} has {', '.join(map(repr, theirs))}"
             )
-        if sorted(theirs) != sorted(_tensor_names(model, role.removesuffix("s"))):
+        if sorted(theirs) != sorted(tensor_names(model, role.removesuffix("s"))):
             raise Error(f"average: {model.name} has sequences among its {role}; only tensors are taken")
     for tensor in model.outputs:
         if tensor.dtype not in _AVERAGED:

@@ -13,6 +13,7 @@ from pysofie.importers.frameworks import FRAMEWORKS, Framework, Reference, Wishe
 from pysofie.importers.source import Dims, Source
 
 if TYPE_CHECKING:
+    from pysofie.flow import InputType, Step
     from pysofie.model import Model
 
 #: A path, bytes, an onnx.ModelProto, a `Model`, or a model of one of `FRAMEWORKS`.
@@ -29,6 +30,9 @@ def load(
     shapes: Mapping[str, Sequence[int | str]] | None = None,
     columns: Sequence[str] | None = None,
     trust: bool = False,
+    pre: Step | None = None,
+    post: Step | None = None,
+    inputs: Mapping[str, InputType] | None = None,
 ) -> Model:
     """Read and check a model.
 
@@ -57,6 +61,18 @@ def load(
         What the features of a framework's model are called, for `pysofie.functor`.
     trust : bool
         Whether a file may run code while it is read: pickles can do anything. Only for files of your own.
+    pre : function, str, or dict of str to these, optional
+        What is computed before the model, and compiled with it. A Python function takes the new inputs, by
+        the names of its parameters, and returns a dict of the model's inputs that it gives; it may use NumPy.
+        A dict says how each input is computed, by such a function or by an expression of C++:
+        ``{"x": "log1p(pt / 1000)"}``. The model's other inputs stay.
+    post : function, str, or dict of str to these, optional
+        What is computed after the model: of outputs, and inputs too, by their names. The outputs that it
+        takes are replaced by what it returns or names; the others stay.
+    inputs : dict of str to tuple or str, optional
+        The dtypes and shapes of the new inputs: ``{"pt": ("float32", ("batch",))}`` or
+        ``{"pt": "float32[batch]"}``. Annotations of the function's parameters can say the same. Else an input
+        is as that of the model with its name, and in an expression as the one that is computed.
 
     Returns
     -------
@@ -79,6 +95,7 @@ def load(
     --------
     >>> model = pysofie.load("model.onnx", dims={"batch": 1, "n_tracks": (0, 128)})  # doctest: +SKIP
     >>> model = pysofie.load(module, example_inputs=x, shapes={"x": ("batch", 28)})  # doctest: +SKIP
+    >>> model = pysofie.load("model.onnx", pre={"x": "log1p(x / 1000)"}, post="1 - score")  # doctest: +SKIP
     """
     wishes = Wishes(
         example_inputs=example_inputs if isinstance(example_inputs, tuple) else (example_inputs,),
@@ -86,7 +103,12 @@ def load(
         columns=columns,
         trust=trust,
     )
-    return as_source(source, wishes, dims=dims, name=name, outputs=outputs).load()
+    model = as_source(source, wishes, dims=dims, name=name, outputs=outputs).load()
+    if pre is None and post is None and not inputs:
+        return model
+    from pysofie.flow import around
+
+    return around(model, pre, post, inputs)
 
 
 def as_source(

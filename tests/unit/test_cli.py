@@ -66,6 +66,14 @@ def test_emit_inner_tensors(net, tmp_path):
     assert "did you mean 'h'" in call("emit", net, "-o", tmp_path, "--tensor", "hh", code=1)
 
 
+def test_emit_with_functions(net, tmp_path):
+    call("emit", net, "-o", tmp_path, "--pre", "x=log1p(x) * scale", "--post", "z=y == 0")
+    text = (tmp_path / "net.hxx").read_text()
+    assert "/// Input scale: scale, float32 [batch, 3]" in text
+    assert "/// Output z: z, bool [batch, 2]" in text
+    assert "are not all NAME=EXPRESSION" in call("emit", net, "--pre", "x", code=2)
+
+
 def test_run(net, tmp_path):
     x = np.ones((4, 3), "float32")
     np.savez(tmp_path / "x.npz", x=x)
