@@ -1,6 +1,6 @@
 """Boosted decision trees from XGBoost as a column of an RDataFrame.
 
-Run it with ROOT, XGBoost and its converter to ONNX installed (pip install 'pysofie[root,xgboost]'):
+Run it with ROOT and XGBoost installed (pip install 'pysofie[root,xgboost]'):
 
     python tutorials/bdt_xgboost.py
 
@@ -10,9 +10,7 @@ ROC curve.
 """
 
 import numpy as np
-import onnxmltools
 import ROOT
-from onnxmltools.convert.common.data_types import FloatTensorType
 from xgboost import XGBClassifier
 
 import pysofie
@@ -38,9 +36,8 @@ labels = np.repeat([1, 0], [len(events) for events in training])
 bdt = XGBClassifier(n_estimators=150, max_depth=4, learning_rate=0.1)
 bdt.fit(np.concatenate(training), labels)
 
-# The classifier becomes ONNX in memory, and one of its two probabilities a column.
-model = onnxmltools.convert_xgboost(bdt, initial_types=[("features", FloatTensorType([None, len(columns)]))])
-score = pysofie.functor(model, columns=columns, output="probabilities[1]")
+# One of the two probabilities of the classifier becomes a column.
+score = pysofie.functor(bdt, columns=columns, output="probabilities[1]")
 
 held_out = {kind: tree.Filter("rdfentry_ >= 7500").Define("score", score) for kind, tree in trees.items()}
 binning = ("", ";score;events", 40, 0, 1)

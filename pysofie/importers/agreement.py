@@ -47,7 +47,9 @@ class Difference:
         return f"{where}{self.what}, for inputs of shapes {shapes}"
 
 
-def first_difference(exported: Exported, feeds: Sequence[Mapping[str, NDArray[Any]]]) -> Difference | None:
+def first_difference(
+    exported: Exported, feeds: Sequence[Mapping[str, NDArray[Any]]], tolerance: float | None = None
+) -> Difference | None:
     """Compare an exported model with its framework.
 
     Parameters
@@ -56,6 +58,8 @@ def first_difference(exported: Exported, feeds: Sequence[Mapping[str, NDArray[An
         The ONNX model and the reference.
     feeds : sequence of dict
         Inputs, of more than one size where the model takes them.
+    tolerance : float, optional
+        The largest relative difference that is accepted, by default `TOLERANCE`.
 
     Returns
     -------
@@ -63,10 +67,12 @@ def first_difference(exported: Exported, feeds: Sequence[Mapping[str, NDArray[An
         None if one of the implementations of ONNX that are there sees none: another may lack an operator, or
         be wrong about it.
     """
+    if exported.reference is None:
+        raise ValueError("there is no framework to compare with")
     expected = [exported.reference(given) for given in feeds]
     first = None
     for run in runners(exported.proto):
-        found = next(filter(None, map(partial(_differences, run), feeds, expected)), None)
+        found = next(filter(None, map(partial(_differences, run, tolerance), feeds, expected)), None)
         if found is None:
             return None
         first = first or found
@@ -74,20 +80,28 @@ def first_difference(exported: Exported, feeds: Sequence[Mapping[str, NDArray[An
 
 
 def _differences(
-    run: Reference, feeds: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]]
+    run: Reference,
+    tolerance: float | None,
+    feeds: Mapping[str, NDArray[Any]],
+    expected: Mapping[str, NDArray[Any]],
 ) -> Difference | None:
     try:
         outputs = run(feeds)
     except Exception as error:  # whatever onnxruntime or the evaluator say of a model that they cannot run
         return Difference("", f"the exported model does not run ({str(error).strip()})", feeds)
     for name, array in expected.items():
-        what = difference(np.asarray(outputs[name]), array)
+        what = difference(np.asarray(outputs[name]), array, tolerance)
         if what:
             return Difference(name, what, feeds)
     return None
 
 
-def require(exported: Exported, feeds: Sequence[Mapping[str, NDArray[Any]]], exporter: str) -> None:
+def require(
+    exported: Exported,
+    feeds: Sequence[Mapping[str, NDArray[Any]]],
+    exporter: str,
+    tolerance: float | None = None,
+) -> None:
     """Refuse an exported model that does something else than the framework.
 
     Raises
@@ -95,18 +109,19 @@ def require(exported: Exported, feeds: Sequence[Mapping[str, NDArray[Any]]], exp
     UnsupportedError
         It differs; the message says in which output, and for which inputs.
     """
-    difference = first_difference(exported, feeds)
+    difference = first_difference(exported, feeds, tolerance)
     if difference:
         raise UnsupportedError(f"what {exporter} exports differs from the model: {difference}")
 
 
-def difference(array: NDArray[Any], expected: NDArray[Any]) -> str:
+def difference(array: NDArray[Any], expected: NDArray[Any], tolerance: float | None = None) -> str:
     """What is different about an array, in words; empty if nothing is."""
     from pysofie.verify import compare
 
     if array.shape != expected.shape or array.dtype != expected.dtype:
         return f"{array.dtype} of shape {array.shape} in place of {expected.dtype} of shape {expected.shape}"
-    result = compare("", {}, array, expected, TOLERANCE.get(str(array.dtype)))
+    accepted = TOLERANCE.get(str(array.dtype)) if tolerance is None else tolerance
+    result = compare("", {}, array, expected, accepted)
     if result.ok:
         return ""
     return f"off by {result.max_abs:.2g}, which is {result.max_rel:.2g} of the largest value"

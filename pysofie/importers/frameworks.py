@@ -52,12 +52,12 @@ class Exported:
     ----------
     proto : onnx.ModelProto
         The model.
-    reference : Reference
-        Computes the same with the framework.
+    reference : Reference or None
+        Computes the same with the framework; None where there is none to ask.
     """
 
     proto: ModelProto
-    reference: Reference
+    reference: Reference | None
 
 
 class Importer(Protocol):
@@ -110,6 +110,10 @@ class Framework:
 
 FRAMEWORKS: tuple[Framework, ...] = (
     Framework("PyTorch", "torch", ("torch",), (".pt2", ".pt", ".pth"), "torch"),
+    Framework("XGBoost", "xgboost", ("xgboost",), (".json", ".ubj"), "xgboost"),
+    Framework("LightGBM", "lightgbm", ("lightgbm",), (".txt",), "lightgbm"),
+    Framework("scikit-learn", "sklearn", ("sklearn",), (".joblib", ".pkl", ".pickle", ".skops"), "sklearn"),
+    Framework("TMVA", "tmva", (), (".xml",), "verify"),
 )
 
 

@@ -70,7 +70,6 @@ def test_jets(root, tmp_path):
 @pytest.mark.root
 def test_boosted_decision_trees(root, tmp_path):
     pytest.importorskip("xgboost", reason="needs XGBoost: pip install 'pysofie[xgboost]'")
-    pytest.importorskip("onnxmltools", reason="needs onnxmltools: pip install 'pysofie[xgboost]'")
     words = run_tutorial("bdt_xgboost.py", tmp_path)
     assert float(re.search(r"from XGBoost in 5000 events: (\S+)", words).group(1)) < 1e-5
     assert float(re.search(r"ROC curve: ([0-9.]+)", words).group(1)) > 0.77
