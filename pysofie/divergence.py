@@ -135,7 +135,7 @@ class Divergence:
         if not self.exporter:
             return []
         return [
-            "The exporter is at fault: onnxruntime differs from the framework, too:",
+            "The exporter is at fault, or the model changed: onnxruntime differs from the framework, too:",
             *(f"  {line(each)}" for each in self.exporter),
         ]
 

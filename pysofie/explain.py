@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -209,6 +209,10 @@ def explain(
     dims: Dims | None = None,
     sizes: Mapping[str, int] | None = None,
     target: str = "cpu",
+    outputs: Sequence[str] | None = None,
+    example_inputs: Any = (),
+    shapes: Mapping[str, Sequence[int | str]] | None = None,
+    trust: bool = False,
 ) -> Explanation:
     """Say what becomes of a model: which kernels, what is fused, what it costs, what is not supported.
 
@@ -223,6 +227,8 @@ def explain(
         allows.
     target : {"cpu", "sycl", "alpaka"}
         What code is generated for.
+    outputs, example_inputs, shapes, trust : optional
+        See `pysofie.load`.
 
     Returns
     -------
@@ -232,6 +238,8 @@ def explain(
     ------
     InvalidModelError
         The source is not a well-formed ONNX model.
+    UnsupportedError
+        The source is none that is taken, or its framework cannot export it.
     Error
         `dims` or `sizes` name a symbol that the model lacks.
 
@@ -241,9 +249,10 @@ def explain(
     >>> pysofie.explain("model.onnx", sizes={"batch": 16}).plot("model.svg")  # doctest: +SKIP
     """
     from pysofie.importers import as_source, onnx
+    from pysofie.importers.frameworks import Wishes
     from pysofie.importers.inferred import inferred
 
-    model = as_source(source, dims=dims)
+    model = as_source(source, Wishes.given(example_inputs, shapes, None, trust), dims=dims, outputs=outputs)
     draft = onnx.draft_of(model)
     problems = _analyse(draft)
     chosen = _sizes(draft, model, sizes or {})

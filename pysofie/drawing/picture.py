@@ -39,7 +39,7 @@ _LINE = 0.145  # inches
 _PAD = 0.08
 _MARGIN = 0.25
 _ADVICE = 44  # characters of a line of advice
-_MOST_PIXELS = 12_000
+_MOST_PIXELS = 8_000
 
 
 def draw(explanation: Explanation, path: Path) -> None:

@@ -97,12 +97,7 @@ def load(
     >>> model = pysofie.load(module, example_inputs=x, shapes={"x": ("batch", 28)})  # doctest: +SKIP
     >>> model = pysofie.load("model.onnx", pre={"x": "log1p(x / 1000)"}, post="1 - score")  # doctest: +SKIP
     """
-    wishes = Wishes(
-        example_inputs=example_inputs if isinstance(example_inputs, tuple) else (example_inputs,),
-        shapes={name: tuple(shape) for name, shape in (shapes or {}).items()},
-        columns=columns,
-        trust=trust,
-    )
+    wishes = Wishes.given(example_inputs, shapes, columns, trust)
     model = as_source(source, wishes, dims=dims, name=name, outputs=outputs).load()
     if pre is None and post is None and not inputs:
         return model

@@ -40,6 +40,21 @@ class Wishes:
     columns: Sequence[str] | None = None
     trust: bool = False
 
+    @classmethod
+    def given(
+        cls,
+        example_inputs: Any = (),
+        shapes: Mapping[str, Sequence[int | str]] | None = None,
+        columns: Sequence[str] | None = None,
+        trust: bool = False,
+    ) -> Wishes:
+        """What was said, as `pysofie.load` takes it: a single input need not be in a tuple."""
+        # A named tuple, as of graphs, is one argument.
+        is_tuple = isinstance(example_inputs, tuple) and not hasattr(example_inputs, "_fields")
+        inputs = example_inputs if is_tuple else (example_inputs,)
+        dims = {name: tuple(shape) for name, shape in (shapes or {}).items()}
+        return cls(inputs, dims, columns, trust)
+
     def __bool__(self) -> bool:
         return bool(self.example_inputs or self.shapes or self.columns or self.trust)
 

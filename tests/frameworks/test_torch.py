@@ -53,6 +53,10 @@ def test_a_module_takes_any_batch_and_computes_the_same(network):
     assert all(row.ok for row in pysofie.verify(model, sizes=(1, 5)))
     same(model, network, torch.randn(7, 4))
     assert pysofie.compile(model)(np.zeros((0, 4), "float32")).shape == (0, 3)
+    with torch.no_grad():
+        network[0].weight.add_(0.1)
+    changed = pysofie.verify(model, sizes=(5,))
+    assert [each.output for each in changed.divergence.exporter] == ["output"]
 
 
 def test_every_part_of_a_module_is_left_in_its_mode(network):
