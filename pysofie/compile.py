@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from pysofie import cache as compiled
 from pysofie.errors import CompileError
 from pysofie.generate import Options, check_precision, generate
-from pysofie.importers import as_source
+from pysofie.importers import Source, as_source
+from pysofie.model import Model
 
 if TYPE_CHECKING:
-    from pysofie.importers import Dims, ModelLike, Source
+    from pysofie.importers import Dims, ModelLike
     from pysofie.session import Session
     from pysofie.toolchains import Toolchain
 
@@ -76,7 +77,10 @@ def compile(
     check_precision(precision)
     options = Options(target, profile, tuple(disabled_passes), precision)
     model = as_source(source, dims=dims, name=name, outputs=outputs)
-    return _session(model, options, compiler, cache)
+    session = _session(model, options, compiler, cache)
+    if not isinstance(source, (Model, Source)):
+        model.forget()  # the session keeps the content alone
+    return session
 
 
 def _session(model: Source, options: Options, compiler: str | None, cache: bool) -> Session:
@@ -131,7 +135,6 @@ def compile_many(
         As `compile`, if any of the models fails.
     """
     from pysofie import _core, toolchains
-    from pysofie.model import Model
     from pysofie.session import Session
     from pysofie.weights import Origin
 

@@ -217,13 +217,16 @@ class Functor(distributed.Travelling):
     Attributes
     ----------
     session : Session
-        The compiled model; the first one of several folds.
+        The compiled model; the first one of several folds. Its weights stay as they are.
     """
 
     def __init__(self, sources: Sequence[Source], request: Request, options: Mapping[str, Any]) -> None:
         self._sources = list(sources)
         self._options = dict(options)
-        self._take([compile(source, **options) for source in self._sources], request)
+        sessions = [compile(source, **options) for source in self._sources]
+        for session in sessions:
+            session.has_fixed_weights = True  # event loops have sessions of their own
+        self._take(sessions, request)
 
     @classmethod
     def of_session(cls, session: Session, request: Request) -> Functor:

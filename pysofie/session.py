@@ -48,6 +48,8 @@ class Session:
         What was compiled, for what, and what may be rounded, see `pysofie.compile`.
     origin : pysofie.weights.Origin or None
         What it was compiled from; None if only the result is known.
+    has_fixed_weights : bool
+        Whether `set_weights` is refused, as of the session of a functor.
     inputs, outputs : tuple of Tensor
         Names, dtypes and shapes.
     input_values, output_values : list of Value
@@ -68,6 +70,7 @@ class Session:
         self.target: str = description["target"]
         self.precision: str = description["precision"]
         self.origin = origin
+        self.has_fixed_weights = False
         self.inputs = _tensors(description["inputs"])
         self.outputs = _tensors(description["outputs"])
         self.symbols: list[str] = description["symbols"]
@@ -300,6 +303,11 @@ class Session:
         """
         from pysofie.weights import WeightsFile
 
+        if self.has_fixed_weights:
+            raise Error(
+                f"{self.name}: data frames may be using this functor, so that its weights stay; make another "
+                "one of a model with other weights"
+            )
         if self.origin is None:
             raise Error(f"{self.name}: this session does not know the model that it was compiled from")
         with self._replacing:

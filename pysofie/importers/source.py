@@ -90,6 +90,10 @@ class Source:
         part: CheckedModel = self.proto().part(self.outputs)
         return part
 
+    def forget(self) -> None:
+        """Let go of what was made of the content; it is made again when it is needed."""
+        self._proto = self._model = None
+
     def rewritten(self, proto: ModelProto) -> Source:
         """The same with a model in place of `wanted` that differs in the values of constants alone."""
         content = proto.SerializeToString(deterministic=True)

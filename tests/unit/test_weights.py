@@ -213,6 +213,13 @@ def test_sessions_without_a_model(compiled):
         alone.set_weights(NEW)
 
 
+def test_functors_keep_their_weights():
+    functor = pysofie.functor(support.mlp(), columns=list("abc"))
+    with pytest.raises(pysofie.Error, match="data frames may be using this functor"):
+        functor.session.set_weights(NEW)
+    functor.session.clone().set_weights(NEW)
+
+
 def test_models_with_new_weights_travel(session):
     session.set_weights(NEW)
     model = pickle.loads(pickle.dumps(session.origin.source)).load()
