@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 # system would put the module in their place. These modules import what is heavy when it is needed, because
 # a program that takes its model from the cache needs neither the compiler nor the onnx package.
 from pysofie.compile import compile
+from pysofie.custom import Routine, operator
 from pysofie.emit import emit
 from pysofie.errors import CompileError, Error, InvalidModelError, ShapeError, UnsupportedError
 from pysofie.explain import explain
@@ -38,6 +39,7 @@ __all__ = [
     "InvalidModelError",
     "Model",
     "Preprocessing",
+    "Routine",
     "Session",
     "ShapeError",
     "UnsupportedError",
@@ -52,6 +54,7 @@ __all__ = [
     "fold",
     "functor",
     "load",
+    "operator",
     "operators",
     "ops",
     "score",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pysofie import cache as compiled
+from pysofie.custom.building import blamed_text, flags_of
 from pysofie.errors import CompileError
 from pysofie.generate import Options, check_precision, generate
 from pysofie.importers import Source, as_source
@@ -184,8 +185,9 @@ def build(models: Sequence[Source], options: Options, toolchain: Toolchain, fold
         The generated code was refused; it is kept, and the error says where.
     """
     lines = ["#define PYSOFIE_SHARED_LIBRARY"]
-    for i, source in enumerate(models):
-        files = generate(source.load(), options)
+    loaded = [source.load() for source in models]
+    for i, model in enumerate(loaded):
+        files = generate(model, options)
         for file, content in files.items():
             (folder / f"{i}{Path(file).suffix}").write_bytes(content)
         lines += [
@@ -196,12 +198,14 @@ def build(models: Sequence[Source], options: Options, toolchain: Toolchain, fold
     unit = folder / "model.cpp"
     unit.write_text("\n".join(lines) + "\n")
     try:
-        toolchain.build(unit, folder / "model.so")
+        toolchain.build(unit, folder / "model.so", flags_of(loaded))
     except CompileError as error:
         kept = Path(tempfile.mkdtemp(prefix="pysofie-failed-"))
         shutil.copytree(folder, kept, dirs_exist_ok=True)
         raise CompileError(
-            f"{error}\nThe generated code is kept in {kept}", log=error.log, source=kept
+            f"{error}{blamed_text(loaded, options.target, error.log)}\nThe generated code is kept in {kept}",
+            log=error.log,
+            source=kept,
         ) from error
 
 

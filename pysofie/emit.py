@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pysofie.custom.building import flags_of
 from pysofie.generate import Options, check_precision, generate
 from pysofie.importers import as_source
 
@@ -48,7 +50,8 @@ def emit(
     -------
     list of pathlib.Path
         The files: ``<name>.hxx``, and ``<name>.dat`` unless the weights are inline. A file that was there
-        is replaced as a whole; if anything fails, nothing is written.
+        is replaced as a whole; if anything fails, nothing is written. What the text of operators that a user
+        wrote needs of the compiler stands in the first line of the header.
 
     Raises
     ------
@@ -63,6 +66,11 @@ def emit(
         raise ValueError(f"weights={weights!r}: must be 'file' or 'inline'")
     model = as_source(source, dims=dims, name=name).load()
     files = generate(model, Options(target, profile, precision=precision), weights=weights)
+    if flags := shlex.join(flags_of([model])):
+        header = f"{model.name}.hxx"
+        files[header] = files[header].replace(
+            b"Do not edit.", f"Do not edit. Compile with {flags}".encode(), 1
+        )
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     return [write_file(folder / file, content) for file, content in sorted(files.items())]

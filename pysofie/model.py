@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pysofie._core import Graph
+    from pysofie.custom.application import Application
     from pysofie.importers.source import Source
 
 #: Keys under which exporters and analysts put the names of the columns that a model was trained on.
@@ -53,6 +54,8 @@ class Model:
         Level 1 of the compiler, analysed.
     source : pysofie.importers.Source
         What it was made of.
+    custom : tuple of pysofie.custom.application.Application
+        The nodes of operators that users wrote.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Model:
     metadata: dict[str, str]
     graph: Graph = field(repr=False)
     source: Source = field(repr=False)
+    custom: tuple[Application, ...] = field(default=(), repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as content, which is analysed again where it arrives."""

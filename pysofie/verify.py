@@ -317,15 +317,16 @@ def onnxruntime_reference(source: Source, *, optimised: bool = True) -> Referenc
         import onnxruntime
     except ImportError as error:
         raise Error("verify needs onnxruntime: pip install 'pysofie[verify]'") from error
+    from pysofie.custom.writing_out import written_out
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    content = written_out(source)
     with _explained():
-        session = onnxruntime.InferenceSession(
-            source.wanted_content(), options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
 
     def run(feeds: Mapping[str, Any]) -> dict[str, Any]:

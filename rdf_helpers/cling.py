@@ -12,12 +12,12 @@ import re
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pysofie.errors import CompileError, Error
+from pysofie.errors import CompileError, Error, UnsupportedError
 
 # Where this package and pysofie lie.
 _SIDE_BY_SIDE = Path(__file__).resolve().parents[1]
@@ -123,6 +123,29 @@ def declare_adapters() -> None:
     for directory in include_directories():
         root().gInterpreter.AddIncludePath(str(directory))
     declare('#pragma cling optimize(3)\n#include "pysofie/adapter.hxx"\n#include <ROOT/RDataFrame.hxx>\n')
+
+
+def take_flags(flags: Sequence[str]) -> None:
+    """Do what flags ask a compiler for: search folders and load libraries.
+
+    Raises
+    ------
+    UnsupportedError
+        A flag is none of ``-I``, ``-L`` and ``-l`` and no path of a library.
+    CompileError
+        A library cannot be loaded.
+    """
+    for flag in flags:
+        if flag.startswith("-I"):
+            root().gInterpreter.AddIncludePath(flag[2:])
+        elif flag.startswith("-L"):
+            root().gSystem.AddDynamicPath(flag[2:])
+        elif flag.startswith("-l") or flag.endswith((".so", ".dylib")):
+            library = f"lib{flag[2:]}" if flag.startswith("-l") else flag
+            if root().gSystem.Load(library) < 0:
+                raise CompileError(f"ROOT cannot load the library {library}, which an operator needs")
+        else:
+            raise UnsupportedError(f"Cling does not take the flag {flag}, which an operator needs")
 
 
 def build(header: str, name: str) -> int:

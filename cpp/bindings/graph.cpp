@@ -13,6 +13,7 @@
 
 #include <memory>
 
+#include "custom.hxx"
 #include "register.hxx"
 #include "sofie/costs.hxx"
 #include "sofie/error.hxx"
@@ -257,14 +258,18 @@ void register_graph(nb::module_& m) {
           "add_node",
           [](Graph& self, const std::string& op, const std::string& domain, const std::string& name,
              const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
-             const Named& values, const std::string& refusal) {
+             const Named& values, const std::string& refusal, const nb::object& rule) {
             std::map<std::string, sofie::Attribute> attributes;
             for (const auto [key, value] : values)
               attributes.emplace(nb::cast<std::string>(key), attribute(value));
             self.addNode(op, domain, name, inputs, outputs, std::move(attributes), refusal);
+            if (!rule.is_none()) self.setRule(customRule(rule));
           },
           "op_type"_a, "domain"_a, "name"_a, "inputs"_a, "outputs"_a, "attributes"_a, "refusal"_a = "",
-          "A node; `refusal` says why it stands against the model, if it does.")
+          "rule"_a.none() = nb::none(),
+          "A node; `refusal` says why it stands against the model, if it does, and `rule` what it means, if "
+          "its "
+          "operator is a user's.")
       .def("add_output", &Graph::addOutput, "name"_a)
       .def("analyse", nb::overload_cast<>(&Graph::analyse), "Infers shapes and types and folds constants.")
       .def_prop_ro("inputs", [](const Graph& self) { return tensors(self, self.inputs()); })

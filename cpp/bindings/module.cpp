@@ -7,6 +7,7 @@
 NB_MODULE(_core, m) {
   m.doc() = "The compiler core and the loader of compiled models.";
   register_errors();
+  register_custom(m);
   register_graph(m);
   register_description(m);
   register_library(m);

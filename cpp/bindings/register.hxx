@@ -6,6 +6,9 @@
 /// Translates the errors of the core into the classes of pysofie.errors.
 void register_errors();
 
+/// Dim and Call: what the rules of users' operators work with.
+void register_custom(nanobind::module_& m);
+
 /// Graph and Program: the compiler.
 void register_graph(nanobind::module_& m);
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from onnx import TypeProto, ValueInfoProto
 
     from pysofie._core import Graph
+    from pysofie.custom import Definition
+    from pysofie.custom.application import Application
     from pysofie.importers.source import Source
 
 # Subgraphs of subgraphs: each is analysed once for every analysis of the graph around it, and to lower it.
@@ -121,8 +123,13 @@ class Draft:
     name: str
     proto: ModelProto
     graph: Graph
-    _builder: _Builder
+    _builder: Builder
     _complaint: str
+
+    @property
+    def custom(self) -> tuple[Application, ...]:
+        """The nodes of operators that users wrote."""
+        return tuple(self._builder.custom)
 
     def analyse(self) -> None:
         """Infer types and shapes; see `pysofie.load` for the errors."""
@@ -150,6 +157,7 @@ def build(source: Source) -> Model:
         metadata=_metadata(draft.proto),
         graph=graph,
         source=source,
+        custom=draft.custom,
     )
 
 
@@ -163,12 +171,35 @@ def draft_of(source: Source) -> Draft:
     """
     from pysofie import _core
 
-    operators = {(domain, operator) for domain, operator, _ in _core.operators()}
     wanted = source.wanted()
+    definitions = {(each.domain, each.name): each for each in source.definitions}
+    operators = _registered() | set(definitions)
     proto = _write_out(wanted.proto, operators)
-    builder = _Builder(proto, source.dims, operators)
+    builder = Builder(proto, source.dims, operators, definitions)
     name = _core.sanitize(source.name or proto.graph.name or "model")
     return Draft(name, proto, builder.graph(proto.graph, name), builder, wanted.complaint)
+
+
+def subgraph(source: GraphProto, imports: Mapping[str, int]) -> Graph:
+    """Hand a graph to the core that becomes part of another one.
+
+    Parameters
+    ----------
+    source : onnx.GraphProto
+        The types of its inputs come from where it is used.
+    imports : dict of str to int
+        The opsets of its domains.
+    """
+    opsets = [onnx.helper.make_opsetid(domain, version) for domain, version in imports.items()]
+    operators = _registered()
+    proto = _write_out(onnx.helper.make_model(source, opset_imports=opsets), operators)
+    return Builder(proto, {}, operators).graph(proto.graph, source.name, is_subgraph=True)
+
+
+def _registered() -> Operators:
+    from pysofie import _core
+
+    return {(domain, operator) for domain, operator, _ in _core.operators()}
 
 
 def _metadata(proto: ModelProto) -> dict[str, str]:
@@ -301,12 +332,20 @@ def _inlined(proto: ModelProto, names: list[tuple[str, str]]) -> ModelProto:
 # --- to the core ------------------------------------------------------------------------------------------
 
 
-class _Builder:
+class Builder:
     """Writes the graph of an ONNX model into a graph of the core."""
 
-    def __init__(self, proto: ModelProto, dims: Mapping[str, Any], operators: Operators) -> None:
+    def __init__(
+        self,
+        proto: ModelProto,
+        dims: Mapping[str, Any],
+        operators: Operators,
+        definitions: Mapping[tuple[str, str], Definition] | None = None,
+    ) -> None:
         self.opsets = {entry.domain: entry.version for entry in proto.opset_import}
         self.operators = operators
+        self.definitions = definitions or {}
+        self.custom: list[Application] = []
         self.dims = dims
         self.nesting = 0
         self.symbols: list[str] = []
@@ -439,6 +478,10 @@ class _Builder:
             with self._refused_at(graph, node.output[0]):
                 self._initializer(graph, node.output[0], _constant(node))
             return
+        definition = self.definitions.get((_domain(node), node.op_type))
+        if definition is not None:
+            self._custom(graph, node, definition)
+            return
         # The core only reports an operator that it does not know: what its attributes are is no matter.
         read = [a for a in node.attribute if a.type != AttributeProto.TYPE_PROTO]  # types are inferred
         if not _is_known(node, self.operators):
@@ -452,6 +495,13 @@ class _Builder:
         graph.add_node(
             node.op_type, _domain(node), node.name, list(node.input), list(node.output), attributes, refusal
         )
+
+    def _custom(self, graph: Graph, node: NodeProto, definition: Definition) -> None:
+        from pysofie.custom.application import Application
+
+        self.custom.append(Application.of(node, definition, subgraph))
+        inputs, outputs = list(node.input), list(node.output)
+        graph.add_node(node.op_type, node.domain, node.name, inputs, outputs, {}, "", self.custom[-1])
 
     def _attribute(self, node: NodeProto, attribute: AttributeProto) -> Any:
         if attribute.type != AttributeProto.GRAPH:

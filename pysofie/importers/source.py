@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pysofie import custom
 from pysofie.errors import InvalidModelError, ShapeError
 from pysofie.importers.limits import MAX_DIM
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
+    from pysofie.custom import Definition
     from pysofie.importers.frameworks import Reference
     from pysofie.importers.onnx import CheckedModel
     from pysofie.model import Model
@@ -41,6 +43,8 @@ class Source:
         The outputs wanted, any tensors of the graph; by default the model's own.
     reference : Reference, optional
         Computes the same with the framework that the model comes from; it does not travel.
+    definitions : sequence of Definition, optional
+        What users' operators in the model mean; by default as they are registered now.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class Source:
         dims: Dims | None = None,
         outputs: Sequence[str] | None = None,
         reference: Reference | None = None,
+        definitions: Sequence[Definition] | None = None,
     ) -> None:
         self.content = content
         self.folder = folder
@@ -64,12 +69,14 @@ class Source:
         self.dims = _checked(dims or {})
         self.outputs = None if outputs is None else list(outputs)
         self.reference = reference
+        self.definitions = custom.mentioned(content) if definitions is None else tuple(definitions)
         self._model: Model | None = None
         self._proto: Any = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel as bytes, which hold external data too: the folder stays behind."""
-        return _rebuild, (self.complete_content(), self.name, self.dims, self.outputs)
+        content = self.complete_content()
+        return _rebuild, (content, self.name, self.dims, self.outputs, self.definitions)
 
     def complete_content(self) -> bytes:
         """Return the model with its external data in it."""
@@ -97,14 +104,21 @@ class Source:
     def rewritten(self, proto: ModelProto) -> Source:
         """The same with a model in place of `wanted` that differs in the values of constants alone."""
         content = proto.SerializeToString(deterministic=True)
-        source = Source(content, name=self.name, dims=self.dims, outputs=self.outputs)
+        source = Source(
+            content, name=self.name, dims=self.dims, outputs=self.outputs, definitions=self.definitions
+        )
         source._proto = replace(self.wanted(), proto=proto)
         return source
 
     def alike(self, other: Source) -> Source:
         """The same content by the name, the dims and the outputs of another source."""
         return Source(
-            self.content, folder=self.folder, name=other.name, dims=other.dims, outputs=other.outputs
+            self.content,
+            folder=self.folder,
+            name=other.name,
+            dims=other.dims,
+            outputs=other.outputs,
+            definitions=self.definitions,
         )
 
     def wanted_content(self) -> bytes:
@@ -123,6 +137,9 @@ class Source:
         if self._may_refer_outside():
             for tensor in self.proto().external_data:
                 digest.update(tensor.encode())
+        if self.definitions:  # what they mean is known when they have been asked
+            for application in self.load().custom:
+                digest.update(application.digest().encode())
         return digest.hexdigest()
 
     def _may_refer_outside(self) -> bool:
@@ -153,8 +170,14 @@ class Source:
         return self._model
 
 
-def _rebuild(content: bytes, name: str | None, dims: Dims, outputs: Sequence[str] | None) -> Source:
-    return Source(content, name=name, dims=dims, outputs=outputs)
+def _rebuild(
+    content: bytes,
+    name: str | None,
+    dims: Dims,
+    outputs: Sequence[str] | None,
+    definitions: Sequence[Definition],
+) -> Source:
+    return Source(content, name=name, dims=dims, outputs=outputs, definitions=definitions)
 
 
 def _checked(dims: Dims) -> dict[str, Any]:

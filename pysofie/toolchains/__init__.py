@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,8 +17,8 @@ class Toolchain(Protocol):
     def identity(self) -> str:
         """Compiler, flags and processor as text: what a library depends on. Starts no process."""
 
-    def build(self, source: Path, library: Path) -> None:
-        """Compile `source` into the shared library `library`.
+    def build(self, source: Path, library: Path, options: Sequence[str] = ()) -> None:
+        """Compile `source` into the shared library `library`, with further options of the compiler.
 
         Raises
         ------

@@ -133,4 +133,4 @@ def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:
     library = chosen.library if os.environ.get("PYSOFIE_ALPAKA_BLAS", "1") != "0" else ()
     if "-c" in options:
         library = library[:1]
-    run([*command(chosen), *options, str(source), "-o", str(output), *library], source)
+    run([*command(chosen), str(source), *options, "-o", str(output), *library], source)

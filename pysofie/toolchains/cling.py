@@ -55,13 +55,14 @@ def compile(source: Source, options: Options) -> Session:
     Raises
     ------
     UnsupportedError
-        The target is another.
+        The target is another, or an operator that a user wrote needs a flag that Cling does not take.
     Error
         ROOT is not installed.
     CompileError
         Cling refused the code.
     """
     from pysofie import _core
+    from pysofie.custom.building import flags_of
     from pysofie.generate import generate
     from pysofie.session import Session
     from rdf_helpers import cling
@@ -71,6 +72,7 @@ def compile(source: Source, options: Options) -> Session:
     cling.allocate_registers()
     model = source.load()
     files = {Path(name).suffix: content for name, content in generate(model, options).items()}
+    cling.take_flags(flags_of([model]))
     address = cling.build(files[".hxx"].decode(), model.name)
 
     def keep(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,9 +35,9 @@ class Device:
         choice = {name: os.environ.get(name) for name in _VARIABLES[self.target]}
         return f"{self.target} {choice} {host.processor()}"
 
-    def build(self, source: Path, library: Path) -> None:
+    def build(self, source: Path, library: Path, options: Sequence[str] = ()) -> None:
         """Compile; see `Toolchain.build`."""
-        importlib.import_module(f"pysofie.toolchains.{self.target}").compile_shared(source, library)
+        importlib.import_module(f"pysofie.toolchains.{self.target}").compile_shared(source, library, options)
 
 
 def find(target: str, compiler: str | None) -> Device:

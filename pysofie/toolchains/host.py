@@ -7,6 +7,7 @@ import platform
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,10 +43,10 @@ class Host:
         status = binary.stat()
         return f"{self.command} {binary} {status.st_size} {status.st_mtime_ns} {self.flags} {processor()}"
 
-    def build(self, source: Path, library: Path) -> None:
+    def build(self, source: Path, library: Path, options: Sequence[str] = ()) -> None:
         """Compile; see `Toolchain.build`."""
         link = f"-Wl,{exports(library)}"
-        run([*self.command, *self.flags, str(source), link, "-o", str(library)], source)
+        run([*self.command, *self.flags, str(source), *options, link, "-o", str(library)], source)
 
 
 def exports(library: Path) -> str:

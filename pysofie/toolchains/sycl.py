@@ -83,7 +83,7 @@ def build(source: Path, output: Path, options: Sequence[str] = ()) -> None:
     if command is not None:
         if "MKLROOT" in os.environ and Path(command[0]).name == "icpx":
             options = ["-DSOFIE_SYCL_MKL", "-DMKL_ILP64", "-qmkl=parallel", *options]
-        run([*command, "-std=c++17", "-O2", *options, str(source), "-o", str(output)], source)
+        run([*command, "-std=c++17", "-O2", str(source), *options, "-o", str(output)], source)
         return
     root = os.environ.get("PYSOFIE_SYCL_ROOT")
     if not root:

@@ -46,6 +46,8 @@ class Recorder:
         In the order of execution.
     constants : list of onnx.TensorProto
         What the nodes read beside the inputs.
+    imports : dict of str to int
+        The opsets of all domains that the nodes are of.
 
     Raises
     ------
@@ -61,6 +63,7 @@ class Recorder:
                 "onnx.version_converter.convert_version"
             )
         self.opset = opset
+        self.imports = {"": opset}
         self.prefix = prefix
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
@@ -147,6 +150,8 @@ class Recorder:
         )
         types = self._infer(schema, node, [tensor for tensor in tensors if tensor is not None])
         self.nodes.append(node)
+        if domain:
+            self.imports[domain] = schema.since_version
         return [self.input(name, *_known(schema, types.get(name))) for name in names]
 
     def schema(self, operator: str, domain: str = "") -> OpSchema:

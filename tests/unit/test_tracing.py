@@ -319,7 +319,7 @@ def test_operators_of_onnx():
     x = FLOATS["x"]
     traced = tracing.trace(layer, {"x": ("float32", x.shape)})
     assert traced.keys == ("soft", "v", "p", "last", "c", "s")
-    imports = [helper.make_opsetid("", traced.recorder.opset), helper.make_opsetid("ai.onnx.ml", 1)]
+    imports = [helper.make_opsetid(*entry) for entry in traced.recorder.imports.items()]
     session = pysofie.compile(helper.make_model(traced.graph(), opset_imports=imports))
     soft, values, places, last, clipped, scaled = session.run({"x": x}).values()
     order = np.argsort(-x, 1)[:, :2]

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +14,10 @@
 namespace sofie {
 
 class Graph;
+class Operator;
+
+/// What an operator does; see Operator.
+using OperatorRule = std::function<void(Operator&)>;
 
 /// Value of a node's attribute: as ONNX has them.
 using Attribute =
@@ -78,6 +83,7 @@ struct Node {
   std::map<std::string, Attribute> attributes;
   std::vector<int> captures;  ///< values of this graph that the node's subgraphs read
   std::string refusal;        ///< why it could not be read, then without attributes; else empty
+  OperatorRule rule = {};     ///< of an operator that a user brings; others are registered
 };
 
 /// What stands against compiling a model.
@@ -113,6 +119,8 @@ class Graph {
   void addNode(const std::string& op, const std::string& domain, const std::string& name,
                const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
                std::map<std::string, Attribute> attributes, const std::string& refusal = {});
+  /// Says what the node that was added last means: its operator is not one that is registered.
+  void setRule(OperatorRule rule) { nodes_.back().rule = std::move(rule); }
   void addOutput(const std::string& name);
   void setBounds(const std::string& symbol, Bounds bounds) { bounds_[symbol] = bounds; }
   /// The bounds that the user gave a symbol.

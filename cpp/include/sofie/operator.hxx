@@ -22,7 +22,11 @@ class Operator : public Builder {
   Operator(const Graph& graph, const Node& node, Program& program, Source source);
 
   const Node& node() const { return node_; }
+  /// One line about the node, for messages.
+  std::string description() const { return describe(graph_, node_); }
   int opset() const;
+  /// The opset of another domain; zero when the model does not import it.
+  int opset(const std::string& domain) const { return graph_.opset(domain); }
 
   std::size_t inputCount() const { return node_.inputs.size(); }
   bool has(std::size_t i) const { return i < node_.inputs.size() && node_.inputs[i] >= 0; }
@@ -76,6 +80,9 @@ class Operator : public Builder {
                  const std::optional<Dim>& iteration = std::nullopt) const;
   /// Writes the kernels of a subgraph in place, and returns its outputs.
   std::vector<Item> writeSubgraph(const Graph& subgraph, const std::vector<Item>& arguments = {});
+  /// Makes the outputs of a graph, whose parameters are the inputs that the node has, those of the node.
+  /// \throws InvalidModelError when the graph has fewer outputs
+  void compose(const Graph& body);
   /// The numbers of the iterations, of loops around, that the node is part of.
   const std::vector<Dim>& iterations() const { return graph_.iterations(); }
 
@@ -119,13 +126,18 @@ class Operator : public Builder {
   std::vector<std::string> refusals_;
   std::map<std::size_t, Tensor> converted_;  ///< inputs of storage types
 
+  /// A graph analysed for its arguments, as part of this one.
+  Graph analysed(Graph inner, const std::vector<Value>& arguments,
+                 const std::optional<Dim>& iteration = std::nullopt) const;
   /// What the user knows a local symbol of this node as.
   std::string wish(const std::string& what) const;
 };
 
-using OperatorRule = void (*)(Operator&);
+/// Makes a rule known, to all graphs, for all opsets from `since` up to the next rule of the same operator.
+/// \throws Error when the operator has a rule of that version
+void registerOperator(const std::string& domain, const std::string& name, int since, OperatorRule rule);
 
-/// Makes a rule known for all opsets from `since` up to the next rule of the same operator.
+/// The same, before main begins.
 struct Registration {
   Registration(const char* domain, const char* name, int since, OperatorRule rule);
 };
@@ -138,8 +150,10 @@ struct OperatorEntry {
 
 /// All rules, sorted by domain, name and version.
 std::vector<OperatorEntry> registeredOperators();
-/// The rule for an opset; nullptr when there is none.
+/// The rule for an opset; empty when there is none.
 OperatorRule findOperator(const std::string& domain, const std::string& name, int opset);
+/// The rule of a node: its own, else the one that is registered; empty when there is none.
+OperatorRule ruleOf(const Graph& graph, const Node& node);
 
 }  // namespace sofie
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -72,15 +74,26 @@ struct Loop {
   bool overBlocks = false;  ///< each iteration does a part of what the kernels of the body did before
 };
 
-/// A routine of the runtime, called for every item in [0, items):
-/// routine(item, pointers to the dense inputs, pointers to the dense outputs, arguments as int64).
+/// A routine that a user wrote: the body of a function, in the text of each target that has one.
+struct Routine {
+  std::string name;                           ///< the operator that it is of
+  std::map<std::string, std::string> bodies;  ///< by target
+  std::vector<std::string> parameters;        ///< identifiers of all but the item, in the order of Call
+  std::vector<std::string> headers;           ///< that the bodies need: "mass.h", for the compiler to find
+};
+
+/// A routine of the runtime or of a user, called for every item in [0, items):
+/// routine(item, pointers to the dense inputs, pointers to the dense outputs, arguments as int64, numbers as
+/// double).
 struct Call {
-  std::string header;  ///< the runtime header that holds it
+  std::string header;  ///< the runtime header that holds it; empty for a user's
   std::string routine;
   Dim items;  ///< independent of each other
   std::vector<Tensor> inputs;
   std::vector<Tensor> outputs;
   std::vector<Dim> arguments;
+  std::vector<double> numbers = {};
+  std::shared_ptr<const Routine> definition = {};  ///< of a user's
 };
 
 /// Sets a local symbol from an int64 scalar. What lies outside of the symbol's range, or breaks a requirement

@@ -5,6 +5,7 @@
 
 #include "emit/cpu_kernel.hxx"
 #include "emit/names.hxx"
+#include "emit/routines.hxx"
 #include "emit/targets.hxx"
 
 namespace sofie {
@@ -31,10 +32,11 @@ class CpuRenderer {
     for (const auto& each : products_)
       if (!each.second.dot.header.empty()) dotHeaders.insert(each.second.dot.header);
     headers.insert(headers.end(), dotHeaders.begin(), dotHeaders.end());
-    headers.insert(headers.end(), routineHeaders_.begin(), routineHeaders_.end());
+    headers.insert(headers.end(), routines_.runtimeHeaders().begin(), routines_.runtimeHeaders().end());
     if (model_.options.profile) headers.emplace_back("stopwatch.hxx");
     if (model_.isRandom()) headers.push_back("random.hxx");
-    return modelFiles(model_, {}, headers, functions_ + engine());
+    const std::vector<std::string> includes(routines_.includes().begin(), routines_.includes().end());
+    return modelFiles(model_, includes, headers, routines_.text() + functions_ + engine());
   }
 
  private:
@@ -43,7 +45,7 @@ class CpuRenderer {
   Model model_;
   std::string functions_;                      ///< of nests and routines
   std::map<std::string, std::string> nameOf_;  ///< by the text of parameters and body
-  std::set<std::string> routineHeaders_;
+  Routines routines_{"cpu"};
   std::vector<std::string> calls_;     ///< the statements of each kernel
   std::vector<std::string> counters_;  ///< of the loops over blocks that are being written
   std::size_t timed_ = 0;              ///< kernels so far
@@ -97,7 +99,7 @@ class CpuRenderer {
   }
 
   /// Calls the routine for one item after the other.
-  std::string body(const Call& call, const ScalarNames& names) const {
+  std::string body(const Call& call, const ScalarNames& names) {
     std::string arguments = "item";
     const auto add = [&](const Tensor& tensor) {
       const std::string offset = dimText(model_, tensor.view.offset);
@@ -108,8 +110,9 @@ class CpuRenderer {
     for (const Tensor& tensor : call.outputs) add(tensor);
     for (const Dim& argument : call.arguments)
       arguments += ", std::int64_t(" + dimText(model_, argument) + ")";
-    return "  for (std::int64_t item = 0; item < " + dimText(model_, call.items) +
-           "; ++item) rt::" + call.routine + "(" + arguments + ");\n";
+    for (const double number : call.numbers) arguments += ", " + literal(DType::Float64, number, 0);
+    return "  for (std::int64_t item = 0; item < " + dimText(model_, call.items) + "; ++item) " +
+           routines_.nameOf(program_, call) + "(" + arguments + ");\n";
   }
 
   std::string parameters(const Usage& usage, const ScalarNames& names, const std::string& body) const {
@@ -136,7 +139,6 @@ class CpuRenderer {
     if (const auto* measure = std::get_if<Measure>(&kernel.body)) return callOf(*measure);
     if (const auto* loop = std::get_if<Loop>(&kernel.body)) return callOf(*loop);
     const auto* nest = std::get_if<Nest>(&kernel.body);
-    if (!nest) routineHeaders_.insert(std::get<Call>(kernel.body).header);
     const Usage used = usage(kernel);
     const ScalarNames names = cpuNames(model_, used.buffers);
     const std::string inside = nest ? body(*nest, names) : body(std::get<Call>(kernel.body), names);

@@ -7,6 +7,7 @@
 #include "emit/device_kernel.hxx"
 #include "emit/interface.hxx"
 #include "emit/names.hxx"
+#include "emit/routines.hxx"
 
 namespace sofie {
 namespace {
@@ -14,7 +15,8 @@ namespace {
 /// Writes `class Engine` of a device target, and the functors of its kernels before it.
 class EngineWriter {
  public:
-  EngineWriter(const Model& model, const DeviceTarget& target) : model_(model), target_(target) {
+  EngineWriter(const Model& model, const DeviceTarget& target)
+      : model_(model), target_(target), routines_(target.name) {
     names_.member = [this](const std::string& symbol) {
       // The prefix keeps a model's names apart from those of the kernels' text.
       const std::string text = dimText(model_, Dim::symbol(symbol));
@@ -33,15 +35,15 @@ class EngineWriter {
     };
   }
 
-  /// The runtime headers of the routines that were written.
-  const std::set<std::string>& routineHeaders() const { return routineHeaders_; }
+  /// What the kernels call.
+  const Routines& routines() const { return routines_; }
 
   std::string write() {
     std::string launches;
     for (std::size_t k = 0; k < model_.program.kernels.size(); ++k) launches += profiled(k);
     std::string pointers;
     for (const int buffer : used_) pointers += pointerText(buffer);
-    return namedApart(functors_) + engineText(pointers + launches);
+    return namedApart(routines_.text() + functors_) + engineText(pointers + launches);
   }
 
  private:
@@ -51,7 +53,7 @@ class EngineWriter {
   std::set<int> used_;
   std::string functors_;
   std::map<std::string, std::string> functorOf_;  ///< names by texts
-  std::set<std::string> routineHeaders_;
+  Routines routines_;
 
   /// Kernels in a namespace named by their text: a device's runtime knows kernels by name, and a process may
   /// hold different models of the same name.
@@ -95,9 +97,8 @@ class EngineWriter {
     return entry->second;
   }
 
-  /// A routine of the runtime, one work item per item.
+  /// A routine, one work item per item.
   std::string callText(const Call& call, const std::string& indent) {
-    routineHeaders_.insert(call.header);
     std::string members, parameters = "item", arguments;
     int count = 0;
     const auto add = [&](const std::string& type, const std::string& value) {
@@ -115,9 +116,9 @@ class EngineWriter {
     for (const Tensor& tensor : call.inputs) addTensor(tensor, "const ");
     for (const Tensor& tensor : call.outputs) addTensor(tensor, "");
     for (const Dim& argument : call.arguments) add("std::int64_t", dimText(model_, argument));
-    const std::string name =
-        functor(members + "  SOFIE_FN void operator()(std::int64_t item) const { rt::" + call.routine + "(" +
-                parameters + "); }\n");
+    for (const double number : call.numbers) add("double", literal(DType::Float64, number, 0));
+    const std::string name = functor(members + "  SOFIE_FN void operator()(std::int64_t item) const { " +
+                                     routines_.nameOf(model_.program, call) + "(" + parameters + "); }\n");
     return indent + "queue_.launch(" + dimText(model_, call.items) + ", " + name + "{" + arguments + "});\n";
   }
 
@@ -368,7 +369,9 @@ Files renderDevice(const Program& program, const DeviceTarget& target, const Ren
   if (usesStorage(program)) runtime.emplace_back("storage.hxx");
   EngineWriter writer(model, target);
   const std::string engine = writer.write();
-  runtime.insert(runtime.end(), writer.routineHeaders().begin(), writer.routineHeaders().end());
+  const Routines& routines = writer.routines();
+  runtime.insert(runtime.end(), routines.runtimeHeaders().begin(), routines.runtimeHeaders().end());
+  standard.insert(standard.end(), routines.includes().begin(), routines.includes().end());
   return modelFiles(model, standard, runtime, engine);
 }
 

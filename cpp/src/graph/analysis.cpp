@@ -47,7 +47,7 @@ Problem problemOf(const Graph& graph, const Node& node, std::string what, std::s
 /// Why there is no rule for the node.
 std::optional<Problem> missingRule(const Graph& graph, const Node& node) {
   if (!node.refusal.empty()) return problemOf(graph, node, node.refusal);
-  if (findOperator(node.domain, node.op, graph.opset(node.domain))) return std::nullopt;
+  if (ruleOf(graph, node)) return std::nullopt;
   for (const OperatorEntry& entry : registeredOperators())
     if (entry.domain == node.domain && entry.name == node.op)
       return problemOf(graph, node, "supported from opset " + std::to_string(entry.since),
@@ -105,7 +105,7 @@ void Graph::analyse(const Node& node) {
     if (worthFolding(*this, node, tensor)) value.contents = interpret(scratch, known, tensor);
   };
   Operator application(*this, node, scratch, source);
-  findOperator(node.domain, node.op, opset(node.domain))(application);
+  ruleOf(*this, node)(application);
   for (const LocalSymbol& local : scratch.locals) measured_.insert(local.name);
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (node.outputs[i] < 0) continue;

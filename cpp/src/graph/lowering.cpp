@@ -117,7 +117,7 @@ class Lowering {
     // What is known at generation time must be written before kernels that may not run, or run again.
     for (const int capture : node.captures) item(capture);
     Operator application(graph_, node, program_, [this](int id) { return item(id); });
-    findOperator(node.domain, node.op, graph_.opset(node.domain))(application);
+    ruleOf(graph_, node)(application);
     for (std::size_t i = 0; i < node.outputs.size(); ++i)
       if (node.outputs[i] >= 0) {
         items_[static_cast<std::size_t>(node.outputs[i])] = application.outputs()[i];

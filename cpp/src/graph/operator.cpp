@@ -159,11 +159,16 @@ std::vector<Value> Operator::captures() const {
 
 Graph Operator::subgraph(const std::string& name, const std::vector<Value>& arguments,
                          const std::optional<Dim>& iteration) const {
-  Graph inner = *attribute<std::shared_ptr<Graph>>(name);
-  inner.enter(graph_, node_, iteration);
-  if (inner.inputs().size() != arguments.size())
-    invalid("its subgraph '" + name + "' has " + std::to_string(inner.inputs().size()) +
+  const Graph& body = *attribute<std::shared_ptr<Graph>>(name);
+  if (body.inputs().size() != arguments.size())
+    invalid("its subgraph '" + name + "' has " + std::to_string(body.inputs().size()) +
             " inputs, but is given " + std::to_string(arguments.size()));
+  return analysed(body, arguments, iteration);
+}
+
+Graph Operator::analysed(Graph inner, const std::vector<Value>& arguments,
+                         const std::optional<Dim>& iteration) const {
+  inner.enter(graph_, node_, iteration);
   for (std::size_t i = 0; i < arguments.size(); ++i) inner.bind(inner.inputs()[i], arguments[i]);
   for (const int capture : inner.captures())
     inner.bind(capture, graph_.value(graph_.idOf(inner.value(capture).name)));
@@ -174,6 +179,21 @@ Graph Operator::subgraph(const std::string& name, const std::vector<Value>& argu
 std::vector<Item> Operator::writeSubgraph(const Graph& subgraph, const std::vector<Item>& arguments) {
   return lowerInto(program(), subgraph, arguments,
                    [&](int capture) { return source_(graph_.idOf(subgraph.value(capture).name)); });
+}
+
+void Operator::compose(const Graph& body) {
+  std::vector<Value> arguments;
+  std::vector<Item> items;
+  for (std::size_t i = 0; i < inputCount(); ++i) {
+    if (!has(i)) continue;
+    arguments.push_back(valueOf(i));
+    items.push_back(item(i));
+  }
+  if (body.outputs().size() < node_.outputs.size())
+    invalid("it has " + std::to_string(node_.outputs.size()) + " outputs, but its composition returns " +
+            std::to_string(body.outputs().size()));
+  const std::vector<Item> results = writeSubgraph(analysed(body, arguments), items);
+  for (std::size_t i = 0; i < node_.outputs.size(); ++i) output(i, results[i]);
 }
 
 std::string Operator::wish(const std::string& what) const {
@@ -239,8 +259,16 @@ std::vector<OperatorEntry>& registry() {
 
 }  // namespace
 
+void registerOperator(const std::string& domain, const std::string& name, int since, OperatorRule rule) {
+  for (const OperatorEntry& entry : registry())
+    if (entry.domain == domain && entry.name == name && entry.since == since)
+      throw Error("the operator " + domain + "." + name + " has a rule for opset " + std::to_string(since) +
+                  " already");
+  registry().push_back({domain, name, since, std::move(rule)});
+}
+
 Registration::Registration(const char* domain, const char* name, int since, OperatorRule rule) {
-  registry().push_back({domain, name, since, rule});
+  registerOperator(domain, name, since, std::move(rule));
 }
 
 std::vector<OperatorEntry> registeredOperators() {
@@ -257,7 +285,11 @@ OperatorRule findOperator(const std::string& domain, const std::string& name, in
     if (entry.domain == domain && entry.name == name && entry.since <= opset &&
         (!best || entry.since > best->since))
       best = &entry;
-  return best ? best->rule : nullptr;
+  return best ? best->rule : OperatorRule();
+}
+
+OperatorRule ruleOf(const Graph& graph, const Node& node) {
+  return node.rule ? node.rule : findOperator(node.domain, node.op, graph.opset(node.domain));
 }
 
 }  // namespace sofie

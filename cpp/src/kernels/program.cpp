@@ -361,8 +361,9 @@ std::string text(const Program& program, const Kernel& kernel) {
                           return result;
                         },
                         [&](const Call& call) {
-                          std::string result =
-                              "call " + call.routine + " for " + call.items.text() + " items";
+                          std::string result = "call " +
+                                               (call.definition ? call.definition->name : call.routine) +
+                                               " for " + call.items.text() + " items";
                           for (const Tensor& tensor : call.inputs)
                             result += "\n      reads " + text(tensor.view);
                           for (const Tensor& tensor : call.outputs)
