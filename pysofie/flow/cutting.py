@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from onnx import TensorProto
-
 from pysofie.errors import Error, UnsupportedError
 from pysofie.flow import derived
 from pysofie.importers import part
@@ -52,7 +50,8 @@ def _between(source: Source, inputs: Sequence[str], outputs: Sequence[str] | Non
 def _require_all(proto: ModelProto, places: dict[str, str]) -> None:
     graph = proto.graph
     wanted = ", ".join(repr(value.name) for value in graph.output)
-    missing = [value.name for value in graph.input if value.name not in places.values()]
+    given = {*places.values(), *constant_names(graph)}
+    missing = [value.name for value in graph.input if value.name not in given]
     if missing:
         raise Error(
             f"inputs: {wanted} cannot be computed from {', '.join(map(repr, places)) or 'nothing'} alone; "
@@ -73,7 +72,8 @@ def _inner_types(source: Source, names: Sequence[str]) -> dict[str, ValueInfoPro
     except UnsupportedError as error:
         # What cannot be compiled may be cut away: then what the file says has to do.
         stated = part.stated(source.proto().proto, names)
-        unknown = [v.name for v in stated if v.type.tensor_type.elem_type == TensorProto.UNDEFINED]
+        types = {value.name: value.type.tensor_type for value in stated}
+        unknown = [n for n, t in types.items() if not (t.elem_type and t.HasField("shape"))]
         if unknown:
             raise UnsupportedError(
                 f"the shape of {', '.join(map(repr, unknown))} is not known, because {error}"

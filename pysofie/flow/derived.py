@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from pysofie.model import Model, Tensor
 
+#: From it on constants need not be inputs.
+LEAST_IR_VERSION = 4
+
 
 def load(proto: ModelProto, name: str, dims: Mapping[str, Any]) -> Model:
     """Make a model.

@@ -243,4 +243,5 @@ def _as_proto(trace: tracing.Trace, ir_version: int) -> ModelProto:
         version = trace.recorder.schema(node.op_type, node.domain).since_version
         versions[node.domain] = max(version, versions.get(node.domain, 1))
     opsets = [onnx.helper.make_opsetid(*entry) for entry in versions.items()]
+    ir_version = max(ir_version, derived.LEAST_IR_VERSION)
     return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=ir_version)

@@ -261,7 +261,7 @@ class _Assembly:
         self._graph = GraphProto()
         self._opsets = opsets
         self._taken = set(reserved)
-        self._ir_version = 0
+        self._ir_version = derived.LEAST_IR_VERSION
 
     def add(self, prefix: str, proto: ModelProto, fixed: Mapping[str, str]) -> dict[str, str]:
         """Take in the nodes and constants of a model.

@@ -62,7 +62,7 @@ def take(
         part.graph.ClearField(field)
     part.graph.node.extend(reversed(nodes))
     _cede(part.graph, entries)
-    part.graph.output.extend(stated(proto, found))
+    part.graph.output.extend(_with_shape(value) for value in stated(proto, found))
     part.graph.input.extend(entries.values())
     part.graph.input.extend(v for v in graph.input if v.name in needed and v.name not in entries)
     constants = (tensor for tensor in graph.initializer if tensor.name in needed - set(entries))
@@ -141,7 +141,7 @@ def _cede(graph: GraphProto, entries: Collection[str]) -> None:
 
 
 def stated(proto: ModelProto, names: Sequence[str]) -> list[ValueInfoProto]:
-    """Tensors with the types that the file states or ONNX infers; element type 0 where neither does.
+    """Tensors with the types that the file states or ONNX infers; some lack a shape, or have element type 0.
 
     The compiler takes inputs as they are stated; of all else it finds types and shapes itself.
     """
@@ -161,8 +161,16 @@ def stated(proto: ModelProto, names: Sequence[str]) -> list[ValueInfoProto]:
 
 
 def _untyped(name: str) -> ValueInfoProto:
-    """ONNX's checker asks for a type, be it none."""
     kind = TypeProto()
     kind.tensor_type.elem_type = TensorProto.UNDEFINED
-    kind.tensor_type.shape.SetInParent()
     return onnx.helper.make_value_info(name, kind)
+
+
+def _with_shape(value: ValueInfoProto) -> ValueInfoProto:
+    """ONNX's checker asks for the shape of an output, be it wrong; the compiler finds it itself."""
+    if value.type.WhichOneof("value") != "tensor_type" or value.type.tensor_type.HasField("shape"):
+        return value
+    shaped = ValueInfoProto()
+    shaped.CopyFrom(value)
+    shaped.type.tensor_type.shape.SetInParent()
+    return shaped

@@ -264,6 +264,49 @@ def test_inputs_of_the_same_name_are_one():
     )
 
 
+def branching(name: str, weight: list[float]) -> onnx.ModelProto:
+    """A product or a sum; both branches read a weight from around them."""
+    bodies = [
+        helper.make_graph([node(op, ["x", "weight"], ["inner"])], op, [], [support.floats("inner", "n", 2)])
+        for op in ("Mul", "Add")
+    ]
+    choose = node("If", ["condition"], ["y"], then_branch=bodies[0], else_branch=bodies[1])
+    condition = helper.make_tensor_value_info("condition", TensorProto.BOOL, [])
+    inputs, outputs = [condition, support.floats("x", "n", 2)], [support.floats("y", "n", 2)]
+    return support.model([choose], inputs, outputs, {"weight": np.float32(weight)}, name=name)
+
+
+def test_subgraphs_and_sizes_that_data_decide():
+    branches = pysofie.chain(branching("a", [2, 3]), branching("b", [5, 7]), connect={"y": "x"})
+    assert [tensor.name for tensor in branches.inputs] == ["condition", "x"]
+    mask = helper.make_tensor_value_info("mask", TensorProto.BOOL, ["n"])
+    choose = support.model(
+        [node("Compress", ["events", "mask"], ["chosen"], axis=0)],
+        [support.floats("events", "n", 3), mask],
+        [support.floats("chosen", "k", 3)],
+        name="choose",
+    )
+    measured = pysofie.chain(choose, support.mlp())
+    first, second = compile_many([branches, measured])
+    ones = np.ones((3, 2), "float32")
+    np.testing.assert_array_equal(first(np.array(True), ones)[0], [10, 21])
+    np.testing.assert_array_equal(first(np.array(False), ones)[0], [8, 11])
+    x, chosen = RNG.standard_normal((5, 3)).astype("float32"), np.array([1, 0, 1, 0, 0], bool)
+    np.testing.assert_allclose(second(x, chosen), support.mlp_reference(x[chosen]), rtol=1e-5, atol=1e-6)
+    assert second(x, np.zeros(5, bool)).shape == (0, 2)
+
+
+def test_constants_that_are_inputs_too():
+    old = support.mlp()  # of IR version 3
+    old.ir_version = 3
+    shapes = {"w0": (3, 4), "b0": (4,), "w1": (4, 2)}
+    old.graph.input.extend(support.floats(name, *shape) for name, shape in shapes.items())
+    expected = "x: float32[batch, 3] -> y: float32[batch, 2]"
+    for model in (pysofie.average([old, old]), pysofie.load(old, pre="x * 2", post="y + 1")):
+        assert signature(model) == expected
+    assert [t.name for t in pysofie.cut(old, inputs=["w1", "h"]).inputs] == ["w1", "h"]
+
+
 def test_symbols_that_do_not_meet_are_kept_apart():
     second = support.model(
         [node("Neg", ["v"], ["a"]), node("Abs", ["other"], ["b"])],
