@@ -26,7 +26,8 @@ def cut(
     checked = source.proto()
     wanted = source.outputs if outputs is None else list(outputs)
     proto = checked.part(wanted).proto if inputs is None else _between(source, inputs, wanted)
-    return derived.load(proto, name or source.name or proto.graph.name or "model", source.dims)
+    chosen = name or source.name or proto.graph.name or "model"
+    return derived.load(proto, chosen, source.dims, [source])
 
 
 def _between(source: Source, inputs: Sequence[str], outputs: Sequence[str] | None) -> ModelProto:

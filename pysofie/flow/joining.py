@@ -41,7 +41,9 @@ def chain(models: Sequence[Model], connect: Links, name: str | None) -> Model:
     for second, connection in zip(models[1:], links, strict=True):
         seam = Seam(_links(whole, second, connection))
         whole = link(whole, second, seam, f"{whole.name}_{second.name}")
-    return whole if name is None else derived.load(_proto(whole), name, whole.source.dims)
+    if name is None:
+        return whole
+    return derived.load(_proto(whole), name, whole.source.dims, [whole.source])
 
 
 def average(models: Sequence[Model], weights: Sequence[float] | None, name: str | None) -> Model:
@@ -73,7 +75,8 @@ def average(models: Sequence[Model], weights: Sequence[float] | None, name: str 
     inputs = [_input(symbols, 0, first, value) for value in _inputs(protos[0])]
     proto = assembly.model(inputs, [tensor.name for tensor in first.outputs])
     onnx.helper.set_model_props(proto, _metadata(first, first))
-    return derived.load(proto, name or f"{first.name}_average", symbols.bounds())
+    origins = [model.source for model in models]
+    return derived.load(proto, name or f"{first.name}_average", symbols.bounds(), origins)
 
 
 # --- chains -----------------------------------------------------------------------------------------------
@@ -122,7 +125,7 @@ def link(first: Model, second: Model, seam: Seam, name: str) -> Model:
     order += [result for result in results.values() if result not in order]
     proto = assembly.model(list(inputs.values()), order)
     onnx.helper.set_model_props(proto, _metadata(first, second))
-    return derived.load(proto, name, symbols.bounds())
+    return derived.load(proto, name, symbols.bounds(), [first.source, second.source])
 
 
 def _meetings(first: Model, second: Model, links: Mapping[str, str]) -> Symbols:

@@ -338,3 +338,18 @@ def test_text_that_does_not_compile(register):
     assert "  1 | double x = 1;" in words
     assert caught.value.source is not None
     assert Path(caught.value.source).is_dir()
+
+
+def test_operators_in_parts_and_chains(register):
+    register("hep", "InvariantMass")(invariant_mass)
+    first = pysofie.load(exp_of_mass(), outputs=["m"])
+    custom.unregister("hep", "InvariantMass")  # a model keeps the meaning that it was loaded with
+    root = support.model(
+        [helper.make_node("Sqrt", ["m"], ["r"])], [support.floats("m", "k")], [support.floats("r", "k")]
+    )
+    for whole in (pysofie.chain(first, root), pysofie.load(first, post={"r": "sqrt(m)"})):
+        assert [str(tensor) for tensor in whole.outputs] == ["r: float32[n]"]
+    register("hep", "InvariantMass")(lambda p, q: p[:, 0])
+    other = pysofie.load(exp_of_mass(), outputs=["m"])
+    with pytest.raises(pysofie.Error, match=r"hep\.InvariantMass means different things"):
+        pysofie.average([first, other])
