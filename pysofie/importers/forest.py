@@ -18,6 +18,8 @@ from pysofie.importers.writer import Writer
 #: Whether the feature is ... the threshold; ONNX's names.
 LESS, LESS_EQUAL, GREATER_EQUAL, EQUAL = "BRANCH_LT", "BRANCH_LEQ", "BRANCH_GTE", "BRANCH_EQ"
 _LEAF = "LEAF"
+# More than any model has; what a file says of them decides how much memory is taken.
+_MAX_COLUMNS = 1 << 20
 
 
 @dataclass
@@ -61,9 +63,16 @@ class Forest:
         The number of columns.
     targets : int
         The number of scores.
+
+    Raises
+    ------
+    InvalidModelError
+        There are none, or more than any model has.
     """
 
     def __init__(self, features: int, targets: int = 1) -> None:
+        if not 0 < features <= _MAX_COLUMNS or not 0 < targets <= _MAX_COLUMNS:
+            raise InvalidModelError(f"the model has {features} features and {targets} scores")
         self.features = features
         self.targets = targets
         self._tables: list[dict[str, NDArray[Any]]] = []

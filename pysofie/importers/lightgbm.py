@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,8 +111,13 @@ def _read(path: Path) -> lightgbm.Booster:
     except UnicodeDecodeError as error:
         raise InvalidModelError(f"{path.name} is no text file of LightGBM: {error}") from error
     _Content(text).forest()
+    trees, end, _ = text.partition("\nend of trees\n")
+    if not end:
+        raise InvalidModelError(f"{path.name} is truncated: it lacks the line 'end of trees'")
+    # Sizes of trees and the parameters of the training, which it follows too, are not needed.
+    trees = re.sub(r"^tree_sizes=.*\n", "", trees, flags=re.MULTILINE)
     try:
-        return lightgbm.Booster(model_str=text)
+        return lightgbm.Booster(model_str=f"{trees}{end}\npandas_categorical:null\n")
     except lightgbm.basic.LightGBMError as error:
         raise InvalidModelError(f"LightGBM cannot read {path.name}: {error}") from error
 
@@ -135,7 +141,11 @@ class _Content:
         self.objective = header.get("objective", "")
         self.averages = "average_output" in header
         names = header.get("feature_names", "").split()
-        self.feature_names = names if len(names) == self.features else None
+        if len(names) != self.features:
+            raise InvalidModelError(
+                f"LightGBM's model names {len(names)} features, but max_feature_idx says {self.features}"
+            )
+        self.feature_names = names
         self.categorical: set[int] = set()
         self.zero_is_missing: set[int] = set()
 

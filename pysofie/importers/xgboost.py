@@ -13,6 +13,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from pysofie.errors import InvalidModelError, UnsupportedError
+from pysofie.importers import ubjson
 from pysofie.importers.boosting import Boosted, Link, export_boosted
 from pysofie.importers.classes import Classes
 from pysofie.importers.forest import LESS, Forest, Tree
@@ -103,28 +104,35 @@ def describe_model(model: Any) -> Boosted:
 
 
 def _read(path: Path) -> xgboost.Booster:
-    """Read a file. XGBoost trusts what it reads, so that trees are looked at before it follows them."""
-    content = path.read_bytes()
-    if path.suffix.lower() == ".json":
-        try:
-            parsed = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise InvalidModelError(f"{path.name} is no JSON: {error}") from error
-        if not isinstance(parsed, dict) or not isinstance(parsed.get("learner"), dict):
-            raise InvalidModelError(
-                f"{path.name} is JSON, but no model of XGBoost, as its save_model writes them: it has no "
-                f"'learner'"
-            )
-        learner = _Content(parsed["learner"])
-        if learner.booster != "gblinear":
-            learner.forest(0)
+    """Read a file. XGBoost trusts what it reads, so that it is given only what was looked at before."""
+    content = _parsed(path)
+    learner = content.get("learner") if isinstance(content, dict) else None
+    if not isinstance(learner, dict):
+        raise InvalidModelError(
+            f"{path.name} is no model of XGBoost, as its save_model writes them: it has no 'learner'"
+        )
+    checked = _Content(learner)
+    if checked.booster == "gblinear":
+        checked.linear()
+    else:
+        checked.forest(0)
     try:
         booster = xgboost.Booster()
-        booster.load_model(bytearray(content))
-    except xgboost.core.XGBoostError as error:
+        booster.load_model(bytearray(json.dumps(content).encode()))
+    except (xgboost.core.XGBoostError, UnicodeError) as error:
         reason = str(error).split("Stack trace")[0].strip()
         raise InvalidModelError(f"XGBoost cannot read {path.name}: {reason}") from error
     return booster
+
+
+def _parsed(path: Path) -> Any:
+    content = path.read_bytes()
+    if path.suffix.lower() == ".ubj":
+        return ubjson.loads(content)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InvalidModelError(f"{path.name} is no JSON: {error}") from error
 
 
 class _Content:
@@ -211,6 +219,14 @@ def _tree(tree: Mapping[str, Any], weight: float) -> Tree:
     )
     for node, start, size in segments:
         members[int(node)] = np.asarray(tree["categories"][int(start) : int(start) + int(size)])
+    is_leaf = left == -1
+    if np.any((left < 0) & ~is_leaf) or np.any((right == -1) != is_leaf):
+        raise ValueError("a node has one child, or a negative one")
+    parents, branches = np.asarray(tree["parents"], np.int64), np.flatnonzero(~is_leaf)
+    if len(parents) != len(left) or any(
+        np.any(parents[children[branches]] != branches) for children in (left, right)
+    ):
+        raise ValueError("parents and children do not agree")
     # What is one of the categories goes right.
     swapped = np.isin(np.arange(len(left)), list(members))
     leaf_values = values * np.float32(weight)
