@@ -95,7 +95,7 @@ class Framework:
     packages : tuple of str
         The top packages of the classes of its models.
     suffixes : tuple of str
-        Of its files.
+        How the names of its files end.
     extra : str
         What to install: ``pip install 'pysofie[extra]'``.
     """
@@ -124,6 +124,10 @@ class Framework:
 
 
 FRAMEWORKS: tuple[Framework, ...] = (
+    Framework("Keras", "keras", ("keras",), (".keras", ".h5", ".hdf5"), "keras"),
+    Framework(
+        "TensorFlow", "tensorflow", ("tensorflow", "sonnet", "graph_nets"), ("saved_model.pb",), "tensorflow"
+    ),
     Framework("PyTorch", "torch", ("torch",), (".pt2", ".pt", ".pth"), "torch"),
     Framework("XGBoost", "xgboost", ("xgboost",), (".json", ".ubj"), "xgboost"),
     Framework("LightGBM", "lightgbm", ("lightgbm",), (".txt",), "lightgbm"),
@@ -134,8 +138,9 @@ FRAMEWORKS: tuple[Framework, ...] = (
 
 def by_suffix(path: Path) -> Framework | None:
     """The framework that writes files like this; None for an ONNX file and what is not known."""
-    suffix = path.suffix.lower()
-    return next((framework for framework in FRAMEWORKS if suffix in framework.suffixes), None)
+    # What a folder is, a file in it tells: a SavedModel of TensorFlow.
+    name = "saved_model.pb" if (path / "saved_model.pb").exists() else path.name.lower()
+    return next((framework for framework in FRAMEWORKS if name.endswith(framework.suffixes)), None)
 
 
 def by_class(source: Any) -> Framework | None:

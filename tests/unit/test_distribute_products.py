@@ -233,3 +233,22 @@ def test_indices_outside_are_refused():
     }
     with pytest.raises(IndexError):
         session.run(feeds)
+
+
+def first_step() -> onnx.ModelProto:
+    """A recurrence from a state that is the same for all rows, and for none of them data."""
+    nodes = [
+        node("Shape", ["x"], ["rows"], end=1),
+        node("Concat", ["rows", "three"], ["shape"], axis=0),
+        node("ConstantOfShape", ["shape"], ["state"]),
+        node("MatMul", ["state", "w"], ["gates"]),
+        node("Tanh", ["gates"], ["h"]),
+        node("MatMul", ["h", "w"], ["again"]),
+        node("Add", ["again", "x"], ["y"]),
+    ]
+    constants = {"three": np.array([3]), "w": constant(3, 3)}
+    return model(nodes, [value("x", "float32", "n", 3)], [value("y", "float32", "n", 3)], constants)
+
+
+def test_a_product_of_what_is_constant_is_taken_apart_once():
+    check(first_step, {"x": np.ones((4, 3), "float32")})

@@ -224,6 +224,7 @@ class Distribution {
 
   Gain gain(const Part& part, const std::vector<Term>& terms) const {
     if (part.extent < leastDepth * static_cast<std::int64_t>(terms.size())) return Gain::None;
+    if (isThisProduct(terms)) return Gain::None;
     Dim points = 0;
     bool undecided = true;
     for (const Term& term : terms) {
@@ -238,10 +239,19 @@ class Distribution {
     return undecided && !(high && *high < 0) ? Gain::Unknown : Gain::None;
   }
 
+  /// True when what would be multiplied apart is all that this product multiplies, in as many rows.
+  bool isThisProduct(const std::vector<Term>& terms) const {
+    return parts_.size() == 1 && terms.size() == 1 && rows_ == terms[0].points() && isInLoops(terms[0]);
+  }
+
+  static bool isInLoops(const Term& term) {
+    return std::all_of(term.coordinates.begin(), term.coordinates.end(),
+                       [](const Expr& coordinate) { return coordinate->op == Op::Index; });
+  }
+
   /// True when every element stands in as many rows as a loop of unknown length has.
   bool isRepeated(const Term& term) const {
-    const auto isLoop = [](const Expr& coordinate) { return coordinate->op == Op::Index; };
-    if (!std::all_of(term.coordinates.begin(), term.coordinates.end(), isLoop)) return false;
+    if (!isInLoops(term)) return false;
     const auto times = Dim::exactDivide(rows_, term.points());
     return times && !times->isConstant();
   }

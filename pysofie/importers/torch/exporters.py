@@ -7,10 +7,12 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import onnx
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from pysofie.errors import UnsupportedError
@@ -31,12 +33,24 @@ OPSETS: dict[str, int] = {}
 _OPSET_OF_PROGRAMS = 18
 _OPSET_OF_TRACES = 17
 
+# Tensors of another memory format are the same.
+_SYMBOLS: dict[str, Callable[..., Any]] = {
+    "aten::contiguous": lambda g, x, memory_format: x,
+}
+
 Tensors: TypeAlias = Mapping[str, torch.Tensor]
 Exporter: TypeAlias = Callable[[Call, Tensors], "ModelProto"]
 
 
-def write(call: Call) -> ModelProto:
+def write(call: Call, *, traces_first: bool = False) -> ModelProto:
     """Write a call as ONNX that computes the same at two sizes.
+
+    Parameters
+    ----------
+    call : Call
+        What to write.
+    traces_first : bool
+        Whether to try a trace first, which takes a tenth of the time, unless values decide what is computed.
 
     Raises
     ------
@@ -46,7 +60,7 @@ def write(call: Call) -> ModelProto:
     inputs = check.other_inputs(call)
     feeds = [{name: as_array(tensor) for name, tensor in each.items()} for each in (call.inputs, inputs)]
     complaints = []
-    for name, exporter in _exporters(call).items():
+    for name, exporter in _exporters(call, traces_first).items():
         try:
             with _quiet():
                 proto = _named(exporter(call, inputs), call)
@@ -65,11 +79,25 @@ def write(call: Call) -> ModelProto:
     )
 
 
-def _exporters(call: Call) -> dict[str, Exporter]:
+def _exporters(call: Call, traces_first: bool) -> dict[str, Exporter]:
     traced: dict[str, Exporter] = {"torch.onnx.export(dynamo=False)": _from_trace}
+    exported: dict[str, Exporter] = {"torch.onnx.export": _from_program}
     if isinstance(call.module.module, torch.jit.ScriptModule):
         return traced
-    return {"torch.onnx.export": _from_program, **traced}
+    if traces_first and not _asks_for_values(call):
+        return dict.fromkeys(traced, partial(_from_trace, is_flat=True)) | exported
+    return exported | traced
+
+
+def _asks_for_values(call: Call) -> bool:
+    """Whether the module cannot be called with tensors that have shapes, but no values."""
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    try:
+        with mode:
+            call.module(*map(mode.from_tensor, call.inputs.values()))
+    except Exception:  # whatever stands against it
+        return True
+    return False
 
 
 def _from_program(call: Call, inputs: Tensors) -> ModelProto:
@@ -94,25 +122,40 @@ def _from_program(call: Call, inputs: Tensors) -> ModelProto:
     return exported.model_proto
 
 
-def _from_trace(call: Call, inputs: Tensors) -> ModelProto:
+def _from_trace(call: Call, inputs: Tensors, *, is_flat: bool = False) -> ModelProto:
+    """Write a trace: made beforehand it keeps parts apart; flat, operators get their first names."""
     arguments = tuple(inputs.values())
+    module = call.module if is_flat else torch.jit.trace(call.module, arguments, check_trace=False)
     content = io.BytesIO()
     axes = {
         name: {axis: dim for axis, dim in enumerate(shape) if isinstance(dim, str)}
         for name, shape in call.shapes.items()
     }
-    torch.onnx.export(
-        torch.jit.trace(call.module, arguments, check_trace=False),
-        arguments,
-        content,
-        dynamo=False,
-        input_names=list(call.inputs),
-        output_names=list(call.outputs),
-        dynamic_axes={name: named for name, named in axes.items() if named},
-        opset_version=_OPSET_OF_TRACES,
-        custom_opsets=OPSETS,
-    )
+    with _symbols():
+        torch.onnx.export(
+            module,
+            arguments,
+            content,
+            dynamo=False,
+            input_names=list(call.inputs),
+            output_names=list(call.outputs),
+            dynamic_axes={name: named for name, named in axes.items() if named},
+            opset_version=_OPSET_OF_TRACES,
+            custom_opsets=OPSETS,
+        )
     return onnx.ModelProto.FromString(content.getvalue())
+
+
+@contextmanager
+def _symbols() -> Iterator[None]:
+    """Teach the exporter of traces what it does not know, for this export."""
+    for operator, function in _SYMBOLS.items():
+        torch.onnx.register_custom_op_symbolic(operator, function, _OPSET_OF_TRACES)
+    try:
+        yield
+    finally:
+        for operator in _SYMBOLS:
+            torch.onnx.unregister_custom_op_symbolic(operator, _OPSET_OF_TRACES)
 
 
 @contextmanager
