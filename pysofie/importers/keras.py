@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ def export(source: Any, wishes: Wishes) -> Exported:
     ShapeError
         The shapes or example inputs do not fit the model.
     """
-    _choose_backend()
+    choose_backend()
     import keras
 
     model = keras_files.read(source, trust=wishes.trust) if isinstance(source, Path) else source
@@ -82,13 +83,15 @@ def _where(model: Any) -> str:
     return ""
 
 
-def _choose_backend() -> None:
-    """Take a backend that is installed, where the user has not said which."""
-    config = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
-    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ or config.exists():
+def choose_backend() -> None:
+    """Take a backend that is installed, unless the user has said which; Keras's default is TensorFlow."""
+    if "keras" in sys.modules or "KERAS_BACKEND" in os.environ:
         return
+    config = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras")) / "keras.json"
+    # Keras itself writes the file, with its default, when it is imported for the first time.
+    wish = json.loads(config.read_text()).get("backend") if config.exists() else "tensorflow"
     installed = [name for name in _BACKENDS if importlib.util.find_spec(name)]
-    if installed:
+    if wish not in installed and installed:
         os.environ["KERAS_BACKEND"] = installed[0]
 
 

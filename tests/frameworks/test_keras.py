@@ -11,6 +11,9 @@ from frameworks.layers import compile_all, difference
 
 import pysofie
 from pysofie import _core
+from pysofie.importers.keras import choose_backend
+
+choose_backend()
 
 keras = pytest.importorskip("keras", reason="needs Keras: pip install 'pysofie[keras]'")
 h5py = pytest.importorskip("h5py")
