@@ -80,6 +80,8 @@ def _cost(loaded: Model) -> list[str]:
 def check(model: Path, dims: dict[str, Any]) -> None:
     """Say whether a model can be compiled; if not, list everything that stands against it.
 
+    `pysofie explain` shows the same in the graph, and what can be done.
+
     \b
     Example:
       pysofie check model.onnx

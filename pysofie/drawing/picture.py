@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pysofie.drawing.cards import Card, Chart, chart, corner_of, lines_of
 from pysofie.drawing.layout import Box, Point, lay_out
+from pysofie.errors import Error
 from pysofie.explain import FATES, KINDS, Explanation
 from pysofie.explain_tables import summary
 from pysofie.plotting import figure_of
@@ -40,6 +41,7 @@ _PAD = 0.08
 _MARGIN = 0.25
 _ADVICE = 44  # characters of a line of advice
 _MOST_PIXELS = 8_000
+_MOST_CARDS = 1_500
 
 
 def draw(explanation: Explanation, path: Path) -> None:
@@ -55,9 +57,14 @@ def draw(explanation: Explanation, path: Path) -> None:
     Raises
     ------
     Error
-        matplotlib or grandalf is missing, or the format is not known.
+        matplotlib or grandalf is missing, or there are more kernels than a picture can hold.
     """
     shown = chart(explanation)
+    if len(shown.cards) > _MOST_CARDS:
+        raise Error(
+            f"a picture of {len(shown.cards)} kernels and inputs cannot be read; explain a part of the model "
+            "with outputs=[...], or take the tables"
+        )
     layout = lay_out(shown, lambda card: _size(card, shown.is_detailed))
     head, foot = _head(explanation), _notes(explanation, shown)
     width = max(layout.width, 6.5) + 2 * _MARGIN

@@ -66,6 +66,14 @@ def test_large_models_are_shortened():
     assert all(id(card) in reached for card in shown.cards if card.kind != "input")
 
 
+def test_what_no_picture_can_hold_is_refused(tmp_path):
+    inputs = [support.floats(f"x{i}", 2) for i in range(800)]
+    outputs = [support.floats(f"y{i}", 2) for i in range(800)]
+    nodes = [node("Relu", [f"x{i}"], [f"y{i}"]) for i in range(800)]
+    with pytest.raises(pysofie.Error, match="a picture of 2400 kernels"):
+        pysofie.explain(support.model(nodes, inputs, outputs)).plot(tmp_path / "graph.svg")
+
+
 @st.composite
 def charts(draw) -> Chart:
     count = draw(st.integers(1, 40))

@@ -41,6 +41,14 @@ def test_a_perceptron_is_two_kernels():
     assert explanation.arena_bytes >= 5 * 4 * 4
 
 
+def test_kernels_and_costs_are_those_of_a_profile():
+    session = pysofie.compile(support.mlp(), profile=True)
+    session.run({"x": np.ones((5, 3), "float32")})
+    explanation = pysofie.explain(support.mlp(), sizes={"batch": 5})
+    profiled = [(row.nodes, row.operations, row.bytes) for row in session.profile()]
+    assert profiled == [(each.label, each.operations, each.bytes) for each in explanation.kernels]
+
+
 @pytest.mark.parametrize("batch", [0, 1, 1000])
 def test_blocks_of_rows_cost_what_the_whole_costs(batch):
     shape = ("batch", 16, 64)

@@ -56,7 +56,8 @@ std::optional<Problem> missingRule(const Graph& graph, const Node& node) {
     return problemOf(graph, node, "onnxruntime wrote it for the processor it ran on",
                      "save the optimised model with ORT_ENABLE_EXTENDED instead of ORT_ENABLE_ALL");
   return problemOf(graph, node, "no such operator in pysofie",
-                   "rewrite the model with supported operators (`pysofie info --operators`)");
+                   "say what it means with pysofie.operator, or rewrite the model with supported "
+                   "operators (`pysofie info --operators`)");
 }
 
 /// The error being handled, when it says more than that something is not supported: the model is wrong.
