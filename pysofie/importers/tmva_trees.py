@@ -81,7 +81,7 @@ class _Trees:
                 children[:, i] = (right, left) if selects_signal else (left, right)
             else:
                 table[2, i] = self._answer(node) * weight
-        if any(int(node.get("NCoef", "0")) for node, _, _ in branches):
+        if any("NCoef" in node.attrib and integer(node, "NCoef") for node, _, _ in branches):
             raise UnsupportedError(
                 "the trees cut on Fisher discriminants (UseFisherCuts), which is not taken"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 
 import numpy as np
@@ -128,6 +129,7 @@ BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
         ("BDT, Grad", 'NTrees="12"', 'NTrees="many"', "'many', no whole number"),
         ("BDT, Grad", 'pos="l"', 'pos="r"', "lacks a left or right <Node>"),
         ("BDT, Grad", 'pos="l"', 'pos="x"', "lacks a left or right <Node>"),
+        ("BDT, Grad", 'NCoef="0"', 'NCoef=""', "'NCoef' of <Node> is '', no whole number"),
         ("BDT, Grad", ' nType="', ' kind="', "<Node> lacks the attribute 'nType'"),
         ("BDT, Grad", ' res="', ' res="n', "'res' of <Node> is no number"),
         ("BDT, Grad", ' res="', ' res="1e999', "'res' of <Node> is not finite|no number"),
@@ -155,6 +157,26 @@ def test_damaged_files(tmp_path, case, old, new, message):
     path.write_text(text.replace(old, new))
     with pytest.raises(pysofie.InvalidModelError, match=message):
         pysofie.load(path)
+
+
+@pytest.mark.parametrize("case", ["BDT, Grad", "BDT, AdaBoostR2", "MLP, Normalize and PCA"])
+def test_attributes_drawn_at_random(tmp_path, case):
+    """Whatever stands in a file, it loads or is refused."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "model.weights.xml"
+    text = CASES[case].text()
+    attributes = list(re.finditer(r'="[^"]*"', text))
+    refused = 0
+    for _ in range(60):
+        start, end = attributes[rng.integers(len(attributes))].span()
+        path.write_text(
+            f'{text[:start]}="{rng.choice(["", "-1", "99999999", "nan", "1e400", "x"])}"{text[end:]}'
+        )
+        try:
+            pysofie.load(path)
+        except pysofie.Error:
+            refused += 1
+    assert refused > 10
 
 
 @pytest.mark.parametrize(
