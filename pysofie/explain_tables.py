@@ -197,7 +197,8 @@ def fate_text(explanation: Explanation, node: ExplainedNode) -> str:
         return FATES[node.fate]
     numbers = listed([str(number) for number in node.kernels], 4)
     kinds = dict.fromkeys(KINDS[explanation.kernels[number].kind] for number in node.kernels)
-    return f"kernel {numbers}: {', '.join(kinds)}"
+    noun = "kernel" if len(node.kernels) == 1 else "kernels"
+    return f"{noun} {numbers}: {', '.join(kinds)}"
 
 
 def problem_table(explanation: Explanation) -> Table:
