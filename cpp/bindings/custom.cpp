@@ -89,7 +89,7 @@ void call(sofie::Operator& op, const Answer& answer) {
   throw std::move(error);
 }
 
-nb::object asked(const nb::object& rule, const sofie::Operator& op) {
+nb::object asked(nb::handle rule, const sofie::Operator& op) {
   try {
     return rule(op.description(), op.opset(""), inputsOf(op));
   } catch (nb::python_error& error) {
@@ -99,7 +99,7 @@ nb::object asked(const nb::object& rule, const sofie::Operator& op) {
 
 }  // namespace
 
-sofie::OperatorRule customRule(const nb::object& rule) {
+sofie::OperatorRule customRule(nb::handle rule) {
   return [rule](sofie::Operator& op) {
     // What follows an answer is not done by Python, which would lose the classes of the core's errors.
     const nb::object answer = asked(rule, op);

@@ -216,7 +216,11 @@ std::string dump(const Program& program, const std::string& stage) {
 }  // namespace
 
 void register_graph(nb::module_& m) {
-  nb::class_<Graph>(m, "Graph", "Level 1: a model's nodes over typed values with symbolic dims.")
+  nb::class_<Graph>(m, "Graph", nb::dynamic_attr(),
+                    "Level 1: a model's nodes over typed values with symbolic dims.")
+      .def(
+          "keep", [](const nb::object& self, const nb::object& rules) { nb::setattr(self, "rules", rules); },
+          "rules"_a, "Keeps the rules of nodes alive, which the nodes themselves borrow.")
       .def(
           "__init__",
           [](Graph* self, const std::string& name, const std::map<std::string, int>& opsets,
@@ -269,7 +273,7 @@ void register_graph(nb::module_& m) {
           "rule"_a.none() = nb::none(),
           "A node; `refusal` says why it stands against the model, if it does, and `rule` what it means, if "
           "its "
-          "operator is a user's.")
+          "operator is a user's: somebody must keep it alive.")
       .def("add_output", &Graph::addOutput, "name"_a)
       .def("analyse", nb::overload_cast<>(&Graph::analyse), "Infers shapes and types and folds constants.")
       .def_prop_ro("inputs", [](const Graph& self) { return tensors(self, self.inputs()); })

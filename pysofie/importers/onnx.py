@@ -177,7 +177,9 @@ def draft_of(source: Source) -> Draft:
     proto = _write_out(wanted.proto, operators)
     builder = Builder(proto, source.dims, operators, definitions)
     name = _core.sanitize(source.name or proto.graph.name or "model")
-    return Draft(name, proto, builder.graph(proto.graph, name), builder, wanted.complaint)
+    graph = builder.graph(proto.graph, name)
+    graph.keep(builder.custom)
+    return Draft(name, proto, graph, builder, wanted.complaint)
 
 
 def subgraph(source: GraphProto, imports: Mapping[str, int]) -> Graph:

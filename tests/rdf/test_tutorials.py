@@ -91,6 +91,17 @@ def test_folds_and_systematics(root, tmp_path):
 
 
 @pytest.mark.root
+def test_custom_operator(root, tmp_path):
+    words = run_tutorial("custom_operator.py", tmp_path)
+    pattern = r"(Z bosons|background): mean mass ([0-9.]+) GeV, text and composition differ by (\S+)"
+    found = {kind: (float(mean), float(difference)) for kind, mean, difference in re.findall(pattern, words)}
+    assert 88 < found["Z bosons"][0] < 94
+    assert all(difference < 1e-3 for _, difference in found.values())
+    assert float(re.search(r"the masses change by (\S+)", words).group(1)) < 1e-3
+    assert (tmp_path / "dilepton_mass.png").stat().st_size > 5000
+
+
+@pytest.mark.root
 @pytest.mark.parametrize("how", ["", "+O"], ids=["interpreted", "compiled"])
 def test_macro(root, tmp_path, how):
     pysofie.emit(MODEL, tmp_path, dims={"batch": 1})

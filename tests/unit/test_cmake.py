@@ -37,7 +37,9 @@ def test_a_project_finds_the_wheel(tmp_path):
         options.append("-DPYSOFIE_COMPONENTS=alpaka")
     run("cmake", "-G", "Ninja", "-S", TESTS / "cpp", "-B", tmp_path, *options)
     run("cmake", "--build", tmp_path)
-    assert "run_cpu" in run("ctest", "--test-dir", tmp_path, "--output-on-failure")
+    words = run("ctest", "--test-dir", tmp_path, "--output-on-failure")
+    assert "run_mlp_cpu" in words
+    assert "run_custom_cpu" in words
 
 
 @pytest.fixture

@@ -34,6 +34,9 @@ const char* headerOf(Op op) {
 std::set<std::string> cpuMathHeaders(const Program& program) {
   std::set<std::string> headers;
   forEachKernel(program.kernels, [&](const Kernel& kernel) {
+    // A user's routine may call any of them, as on devices.
+    if (const auto* call = std::get_if<Call>(&kernel.body); call != nullptr && call->definition)
+      headers.insert({"trigonometric.hxx", "hyperbolic.hxx", "error_function.hxx", "power.hxx"});
     const auto* nest = std::get_if<Nest>(&kernel.body);
     if (nest == nullptr) return;
     forEachExpression(*nest, [&](const Expr& expr) {
