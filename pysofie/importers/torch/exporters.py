@@ -20,6 +20,7 @@ from pysofie.importers.order import subgraphs
 from pysofie.importers.signature import rename
 from pysofie.importers.torch import check
 from pysofie.importers.torch.call import Call, as_array
+from pysofie.importers.torch.decompositions import decomposed
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto
@@ -112,7 +113,7 @@ def _from_program(call: Call, inputs: Tensors) -> ModelProto:
         )
     # Its optimisation takes constants below 1e-8 for zero and drops the node that adds one.
     exported = torch.onnx.export(
-        program,
+        decomposed(program),
         dynamo=True,
         optimize=False,
         opset_version=_OPSET_OF_PROGRAMS,
