@@ -131,7 +131,7 @@ def take_flags(flags: Sequence[str]) -> None:
     Raises
     ------
     UnsupportedError
-        A flag is none of ``-I``, ``-L`` and ``-l`` and no path of a library.
+        A flag is none of ``-I``, ``-L``, ``-l`` and ``-Wl,`` and no path of a library.
     CompileError
         A library cannot be loaded.
     """
@@ -144,7 +144,7 @@ def take_flags(flags: Sequence[str]) -> None:
             library = f"lib{flag[2:]}" if flag.startswith("-l") else flag
             if root().gSystem.Load(library) < 0:
                 raise CompileError(f"ROOT cannot load the library {library}, which an operator needs")
-        else:
+        elif not flag.startswith("-Wl,"):  # the linker is not there
             raise UnsupportedError(f"Cling does not take the flag {flag}, which an operator needs")
 
 
