@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -156,7 +157,7 @@ class Recorder:
 
     def schema(self, operator: str, domain: str = "") -> OpSchema:
         """The definition of an operator."""
-        versions = [schema.since_version for schema in _schemas(operator, domain)]
+        versions = _versions().get((domain, operator), [])
         if not versions:
             raise Error(f"ONNX has no operator {'.'.join(filter(None, (domain, operator)))}")
         if domain:
@@ -190,11 +191,13 @@ class Recorder:
             raise ShapeError(f"{schema.name} of {_list(inputs)}: {text}") from None
 
 
-def _schemas(operator: str, domain: str) -> list[OpSchema]:
-    if not onnx.defs.has(operator, domain):
-        return []
-    every = onnx.defs.get_all_schemas_with_history()
-    return [schema for schema in every if schema.name == operator and schema.domain == domain]
+@cache
+def _versions() -> dict[tuple[str, str], list[int]]:
+    """The opsets in which operators changed, by domain and name."""
+    versions: dict[tuple[str, str], list[int]] = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        versions.setdefault((schema.domain, schema.name), []).append(schema.since_version)
+    return versions
 
 
 def element_type(dtype: np.dtype[Any], what: str) -> int:
