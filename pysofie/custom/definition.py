@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import pickle
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -174,13 +175,12 @@ def _packed(definition: Definition) -> bytes:
         import cloudpickle
 
         return bytes(cloudpickle.dumps(definition.rule))
-    try:
-        if definition.rule.__module__ != "__main__":
-            return pickle.dumps(definition.rule)
-    except (pickle.PicklingError, AttributeError):
-        pass  # said below, as for what lies in __main__
+    rule = definition.rule
+    named = getattr(sys.modules.get(rule.__module__), rule.__qualname__, None)
+    if named is rule and rule.__module__ != "__main__":
+        return pickle.dumps(rule)
     raise Error(
-        f"the operator {definition} cannot be sent to another process: put {definition.rule.__qualname__} "
+        f"the operator {definition} cannot be sent to another process: put {rule.__qualname__} "
         "into a module that it can import, or pip install cloudpickle"
     )
 
