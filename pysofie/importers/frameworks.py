@@ -129,6 +129,7 @@ FRAMEWORKS: tuple[Framework, ...] = (
         "TensorFlow", "tensorflow", ("tensorflow", "sonnet", "graph_nets"), ("saved_model.pb",), "tensorflow"
     ),
     Framework("PyTorch", "torch", ("torch",), (".pt2", ".pt", ".pth"), "torch"),
+    Framework("JAX", "jax", ("flax", "equinox", "jax", "jaxlib"), (), "jax"),
     Framework("XGBoost", "xgboost", ("xgboost",), (".json", ".ubj"), "xgboost"),
     Framework("LightGBM", "lightgbm", ("lightgbm",), (".txt",), "lightgbm"),
     Framework("scikit-learn", "sklearn", ("sklearn",), (".joblib", ".pkl", ".pickle", ".skops"), "sklearn"),

@@ -117,7 +117,8 @@ class Layers:
         pattern = re.compile(f"(<!-- {mark}: [^\n]*-->\n).*?(<!-- end of {mark} -->)", re.DOTALL)
         assert pattern.search(before), f"{PAGE} has no section for {self.framework}"
         after = pattern.sub(lambda found: f"{found[1]}\n{self.section()}\n{found[2]}", before)
-        PAGE.write_text(after)
+        if before != after:  # another section may be looked at now
+            PAGE.write_text(after)
         return before != after
 
 
@@ -128,7 +129,7 @@ def compile_all(models: Mapping[Any, pysofie.Model]) -> dict[Any, Any]:
     folder = Path(tempfile.mkdtemp(prefix="layers-", dir=Path.cwd()))
     try:
         # Hundreds of models that run twice: the compiler's time is what counts.
-        sessions = workshop.sessions(models.values(), folder, "-O1")
+        sessions = workshop.sessions(models.values(), folder, "-O0")
     except Exception as error:  # whichever it is
         if len(models) == 1:
             return dict.fromkeys(models, f"not compiled: {error}")

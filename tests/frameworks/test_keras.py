@@ -89,6 +89,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     keras.utils.set_random_seed(3)
     subclassed = called(Subclassed(), ones(2, 5), ones(2, 1))
+    masked = keras.Sequential([keras.Input((4, 3)), layers.Masking(), layers.LSTM(5)])
     sources = {
         "functional": (functional(), {}),
         "sequential": (sequential(), {"columns": list("abcde")}),
@@ -98,6 +99,7 @@ def models(tmp_path_factory):
         "list": (Listed(), {"example_inputs": ([ones(2, 3), ones(2, 4)],)}),
         "dict": (dictionaries(), {}),
         "open": (open_image(), {"shapes": {"image": ("batch", "height", 12, 2)}}),
+        "masked": (masked, {}),
         "layer": (layers.Dense(3, activation="tanh"), {"example_inputs": ones(2, 4)}),
         "file": (saved(functional(), folder, ".keras"), {}),
         "file of a class": (saved(subclassed, folder, ".keras"), {"shapes": SHAPES}),
@@ -121,6 +123,7 @@ KINDS = [
     "dict",
     "open",
     "layer",
+    "masked",
     "file",
     "file of a class",
     "hdf5",
