@@ -87,6 +87,11 @@ def _avg_pool(pool: Any, rank: int) -> Any:
     return decomposition
 
 
+def _cdist(x: torch.Tensor, y: torch.Tensor, p: float = 2.0, compute_mode: int | None = None) -> torch.Tensor:
+    """Distances of all rows from all rows."""
+    return torch.linalg.vector_norm(x.unsqueeze(-2) - y.unsqueeze(-3), p, dim=-1)
+
+
 def _rrelu(
     x: torch.Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, generator: Any = None
 ) -> torch.Tensor:
@@ -98,6 +103,7 @@ _ATEN = torch.ops.aten
 _TABLE = {
     _ATEN.embedding_bag.padding_idx: _embedding_bag,
     _ATEN.adaptive_avg_pool3d.default: _adaptive_avg_pool3d,
+    _ATEN.cdist.default: _cdist,
     _ATEN.rrelu.default: _rrelu,
     _ATEN.avg_pool2d.default: _avg_pool(_ATEN.avg_pool2d.default, 2),
     _ATEN.avg_pool3d.default: _avg_pool(_ATEN.avg_pool3d.default, 3),
