@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pysofie import cache as compiled
 from pysofie.custom.building import blamed_text, flags_of
 from pysofie.errors import CompileError
-from pysofie.generate import Options, check_precision, generate
+from pysofie.generate import Gradient, Options, check_precision, generate
 from pysofie.importers import Source, as_source
 from pysofie.model import Model
 
@@ -30,6 +30,7 @@ def compile(
     compiler: str | None = None,
     cache: bool = True,
     profile: bool = False,
+    gradient: bool = False,
     dims: Dims | None = None,
     name: str | None = None,
     outputs: Sequence[str] | None = None,
@@ -54,6 +55,9 @@ def compile(
         Whether to keep the result, and to take one that was kept.
     profile : bool
         Whether to time every kernel; see `Session.profile`.
+    gradient : bool
+        Whether to compile the gradient of the only floating-point output by all floating-point inputs now,
+        and not when `Session.gradient` is first called.
     dims, name, outputs : optional
         See `pysofie.load`.
     disabled_passes : sequence of str
@@ -66,7 +70,7 @@ def compile(
     Raises
     ------
     InvalidModelError, UnsupportedError, ShapeError
-        As `pysofie.load`.
+        As `pysofie.load`; also if `gradient` is asked for and there is none.
     CompileError
         There is no compiler, or it refused the code.
 
@@ -79,6 +83,8 @@ def compile(
     options = Options(target, profile, tuple(disabled_passes), precision)
     model = as_source(source, dims=dims, name=name, outputs=outputs)
     session = _session(model, options, compiler, cache)
+    if gradient:
+        session.gradients.of(session.origin, Gradient())
     if not isinstance(source, (Model, Source)):
         model.forget()  # the session keeps the content alone
     return session
@@ -114,7 +120,11 @@ def _compiled(model: Source, options: Options, compiler: str | None, cache: bool
 
 
 def compile_many(
-    sources: Sequence[ModelLike], *, target: str = "cpu", compiler: str | None = None
+    sources: Sequence[ModelLike],
+    *,
+    target: str = "cpu",
+    compiler: str | None = None,
+    gradient: Gradient | None = None,
 ) -> list[Session]:
     """Compile many small models in one go, which is much faster than one by one.
 
@@ -124,6 +134,8 @@ def compile_many(
         As for `pysofie.load`. Models that are loaded already must differ in name.
     target, compiler
         As for `compile`.
+    gradient : Gradient, optional
+        Compile programs of gradients in place of the models.
 
     Returns
     -------
@@ -139,7 +151,7 @@ def compile_many(
     from pysofie.session import Session
     from pysofie.weights import Origin
 
-    options = Options(target)
+    options = Options(target, gradient=gradient)
     toolchain = toolchains.find(target, compiler)
     models = [
         as_source(source) if isinstance(source, Model) else as_source(source, name=f"model_{i}")

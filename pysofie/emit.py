@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pysofie.custom.building import flags_of
-from pysofie.generate import Options, check_precision, generate
+from pysofie.generate import Gradient, Options, check_precision, generate
 from pysofie.importers import as_source
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def emit(
     weights: str = "file",
     profile: bool = False,
     precision: str = "float32",
+    gradient: bool = False,
     dims: Dims | None = None,
     name: str | None = None,
 ) -> list[Path]:
@@ -43,6 +44,10 @@ def emit(
         Whether the code times its kernels.
     precision : str
         What may be rounded, see `pysofie.compile`.
+    gradient : bool
+        Whether to write ``<name>_gradient.hxx``, too: a `Session` that takes the inputs and a weight for
+        every element of the output, and gives the output and the gradients of its weighted sum by all
+        floating-point inputs.
     dims, name : optional
         See `pysofie.load`.
 
@@ -56,7 +61,7 @@ def emit(
     Raises
     ------
     InvalidModelError, UnsupportedError, ShapeError
-        As `pysofie.load`.
+        As `pysofie.load`; also if `gradient` is asked for and there is none.
     """
     from pysofie import toolchains
 
@@ -65,12 +70,13 @@ def emit(
     if weights not in ("file", "inline"):
         raise ValueError(f"weights={weights!r}: must be 'file' or 'inline'")
     model = as_source(source, dims=dims, name=name).load()
-    files = generate(model, Options(target, profile, precision=precision), weights=weights)
+    files: dict[str, bytes] = {}
+    for wish in (None, Gradient())[: 1 + gradient]:
+        files |= generate(model, Options(target, profile, (), precision, wish), weights=weights)
     if flags := shlex.join(flags_of([model])):
-        header = f"{model.name}.hxx"
-        files[header] = files[header].replace(
-            b"Do not edit.", f"Do not edit. Compile with {flags}".encode(), 1
-        )
+        note = f"Do not edit. Compile with {flags}".encode()
+        for header in [file for file in files if file.endswith(".hxx")]:
+            files[header] = files[header].replace(b"Do not edit.", note, 1)
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
     return [write_file(folder / file, content) for file, content in sorted(files.items())]

@@ -17,6 +17,22 @@ PRECISIONS = ("float32", "bfloat16", "bfloat16-weights", "float16-weights", "int
 
 
 @dataclass(frozen=True)
+class Gradient:
+    """Which gradients to compute.
+
+    Attributes
+    ----------
+    outputs : tuple of str
+        What is differentiated; empty for the only floating-point output.
+    inputs : tuple of str
+        By what; empty for all floating-point inputs.
+    """
+
+    outputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Options:
     """What shapes the generated code, beside the model."""
 
@@ -24,6 +40,7 @@ class Options:
     profile: bool = False
     disabled_passes: tuple[str, ...] = ()
     precision: str = "float32"
+    gradient: Gradient | None = None
 
 
 def check_precision(precision: str) -> None:
@@ -55,7 +72,8 @@ def generate(model: Model, options: Options, *, weights: str = "file") -> dict[s
     shown = debug.stages()
     if "graph" in shown:
         debug.show(model.name, "graph", model.graph.dump())
-    program = _core.Program(model.graph, list(options.disabled_passes), options.precision)
+    wish = None if options.gradient is None else (options.gradient.outputs, options.gradient.inputs)
+    program = _core.Program(model.graph, list(options.disabled_passes), options.precision, wish)
     for stage in ("kernels", "plan"):
         if stage in shown:
             debug.show(model.name, stage, program.dump(stage))

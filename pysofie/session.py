@@ -15,6 +15,7 @@ import numpy as np
 
 from pysofie.arrays import aligned, as_input, has_events, is_foreign, raw_dtype, require_in_place
 from pysofie.errors import Error, ShapeError
+from pysofie.gradient import Gradients
 from pysofie.model import Tensor
 from pysofie.profiling import KernelProfile
 from pysofie.sequences import collect, spread, values_of
@@ -50,6 +51,8 @@ class Session:
         What it was compiled from; None if only the result is known.
     has_fixed_weights : bool
         Whether `set_weights` is refused, as of the session of a functor.
+    gradients : pysofie.gradient.Gradients
+        The sessions of its gradients that have been asked for.
     inputs, outputs : tuple of Tensor
         Names, dtypes and shapes.
     input_values, output_values : list of Value
@@ -71,6 +74,7 @@ class Session:
         self.precision: str = description["precision"]
         self.origin = origin
         self.has_fixed_weights = False
+        self.gradients = Gradients()
         self.inputs = _tensors(description["inputs"])
         self.outputs = _tensors(description["outputs"])
         self.symbols: list[str] = description["symbols"]
@@ -118,7 +122,7 @@ class Session:
             return self._score_events(arrays, named)
         if named or self.input_values or len(arrays) != len(self.inputs):
             arrays = tuple(self._bind(arrays, named))
-        outputs = self._compute(arrays)
+        outputs = self.compute(arrays)
         return outputs[0] if self._result is None else self._result(*outputs)
 
     def run(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
@@ -139,7 +143,7 @@ class Session:
         ShapeError, IndexError
             As a call.
         """
-        outputs = self._compute(self._bind((), feeds))
+        outputs = self.compute(self._bind((), feeds))
         if self.output_values:
             return collect(outputs, self.output_values)
         return {tensor.name: array for tensor, array in zip(self.outputs, outputs, strict=True)}
@@ -257,20 +261,90 @@ class Session:
         """
         if repeat < 1:
             raise ValueError(f"repeat={repeat}: must be at least 1")
-        if isinstance(feeds, Mapping):
-            arrays = self._bind((), feeds)
-        else:
-            arrays = self._bind(feeds if isinstance(feeds, (tuple, list)) else (feeds,), {})
         state = self._state()
-        ready = self._ready(arrays)
-        self._compute(ready)  # makes room for what the data ask for
+        ready = self.arrays_of(feeds)
+        self.compute(ready)  # makes room for what the data ask for
         return state.runner.benchmark(
             [x.view(raw_dtype(x.dtype)) for x in ready], state.new_outputs(), repeat
         )
 
+    def gradient(
+        self,
+        feeds: Any,
+        *,
+        output: str | None = None,
+        seed: Any = None,
+        wrt: str | Sequence[str] | None = None,
+    ) -> dict[str, Array]:
+        """Compute the gradients of an output by the inputs.
+
+        Parameters
+        ----------
+        feeds : dict, sequence of arrays, or array
+            The inputs.
+        output : str, optional
+            What is differentiated; needed if several outputs are of floating types.
+        seed : array_like, or dict of str to array_like, optional
+            Weights of the elements of the output, whose weighted sum is differentiated: an array that
+            broadcasts to the shape of the output, by default ones. Or one for each of several outputs.
+        wrt : str or sequence of str, optional
+            The inputs by which it is differentiated, by default all of floating types.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            By the name of the input an array of its shape and dtype: the sum over the elements y of the
+            output of seed * dy / dx. In a batch whose items do not depend on each other, these are the
+            gradients of each item.
+
+        Raises
+        ------
+        UnsupportedError
+            Something between input and output has no derivative; all of it is listed.
+        Error
+            There is no such output or input, or it is not of a floating type.
+        ShapeError, IndexError
+            As a call; or a seed does not fit the output.
+
+        Notes
+        -----
+        The first call for a choice of outputs and inputs compiles the gradient, unless
+        ``pysofie.compile(..., gradient=True)`` did. Integers, comparisons and steps have the gradient zero;
+        where a function has a kink, its gradient is that of PyTorch.
+
+        Examples
+        --------
+        >>> session.gradient(jet)["image"]  # a saliency map  # doctest: +SKIP
+        """
+        return self.value_and_gradient(feeds, output=output, seed=seed, wrt=wrt)[1]
+
+    def value_and_gradient(
+        self,
+        feeds: Any,
+        *,
+        output: str | None = None,
+        seed: Any = None,
+        wrt: str | Sequence[str] | None = None,
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """Compute outputs and their gradients in one go.
+
+        Parameters and errors are those of `gradient`.
+
+        Returns
+        -------
+        values : dict of str to numpy.ndarray
+            The outputs that are differentiated, by name.
+        gradients : dict of str to numpy.ndarray
+            What `gradient` returns.
+        """
+        from pysofie.gradient import evaluate
+
+        return evaluate(self, feeds, output, seed, wrt)
+
     def clone(self) -> Session:
         """Make a session with memory of its own that shares code and weights; it costs microseconds."""
         session = Session(self.library, self.weights, self.origin)
+        session.gradients = self.gradients.clone()
         if self._replaced is not None:
             session._replace(self._replaced)
         return session
@@ -301,8 +375,6 @@ class Session:
         >>> session.set_weights({"fc1.weight": array})  # doctest: +SKIP
         >>> session.set_weights("retrained.onnx")  # doctest: +SKIP
         """
-        from pysofie.weights import WeightsFile
-
         if self.has_fixed_weights:
             raise Error(
                 f"{self.name}: data frames may be using this functor, so that its weights stay; make another "
@@ -311,10 +383,19 @@ class Session:
         if self.origin is None:
             raise Error(f"{self.name}: this session does not know the model that it was compiled from")
         with self._replacing:
-            origin = self.origin.with_weights(self.name, weights)
-            self._replace(WeightsFile(origin.generate_weights()))
-            self.origin = origin
-            self.__dict__.pop("precision_error", None)
+            self._take(self.origin.with_weights(self.name, weights))
+
+    def take_weights(self, origin: Origin) -> None:
+        """Replace the weights by those of the same model with other ones; see `set_weights`."""
+        with self._replacing:
+            self._take(origin)
+
+    def _take(self, origin: Origin) -> None:
+        from pysofie.weights import WeightsFile
+
+        self._replace(WeightsFile(origin.generate_weights()))
+        self.origin = origin
+        self.__dict__.pop("precision_error", None)
 
     def _replace(self, file: WeightsFile) -> None:
         """Let all runners, and those to come, have the weights of a file; or none of them."""
@@ -407,7 +488,36 @@ class Session:
 
     # --- the way of a call ------------------------------------------------------------------------------
 
-    def _compute(self, arrays: Sequence[Any]) -> list[Array]:
+    def arrays_of(self, feeds: Any) -> list[Array]:
+        """Arrays, one for each input, of a dict, a sequence of arrays, or one array.
+
+        Raises
+        ------
+        ShapeError
+            As a call.
+        """
+        if isinstance(feeds, Mapping):
+            return self._ready(self._bind((), feeds))
+        return self._ready(self._bind(feeds if isinstance(feeds, (tuple, list)) else (feeds,), {}))
+
+    def shapes_of(self, arrays: Sequence[Array]) -> list[tuple[int, ...]]:
+        """Shapes of the outputs for arrays that `arrays_of` gave; if the data decide them, by a run.
+
+        Raises
+        ------
+        ShapeError, IndexError
+            As a call.
+        """
+        if self.measured:
+            return [output.shape for output in self.compute(arrays)]
+        state = self._state()
+        shapes = tuple([array.shape for array in arrays])
+        if shapes != state.shapes:
+            state.prepare(shapes, self)
+        return [shape for shape, _ in state.outputs]
+
+    def compute(self, arrays: Sequence[Any]) -> list[Array]:
+        """Compute the outputs of arrays, one for each input, in order."""
         state = self._state()
         for array, dtype in zip(arrays, self._dtypes, strict=True):
             if type(array) is not np.ndarray or array.dtype != dtype or not array.flags.carray:

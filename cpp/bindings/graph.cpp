@@ -4,6 +4,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/map.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
@@ -17,6 +18,7 @@
 #include "register.hxx"
 #include "sofie/costs.hxx"
 #include "sofie/error.hxx"
+#include "sofie/gradient.hxx"
 #include "sofie/lowering.hxx"
 #include "sofie/operator.hxx"
 #include "sofie/passes.hxx"
@@ -150,10 +152,14 @@ nb::typed<nb::list, Named> problems(const Graph& graph) {
   return result;
 }
 
+/// Names of outputs and of inputs.
+using Gradient = std::optional<std::pair<std::vector<std::string>, std::vector<std::string>>>;
+
 Program compile(const Graph& graph, const std::vector<std::string>& disabledPasses,
-                const std::string& precision) {
+                const std::string& precision, const Gradient& gradient) {
   const sofie::Precision least = sofie::precisionNamed(precision);
   Program program = sofie::lower(graph);
+  if (gradient) program = sofie::differentiate(std::move(program), {gradient->first, gradient->second});
   sofie::optimise(program, disabledPasses);
   sofie::reducePrecision(program, least);
   return program;
@@ -298,8 +304,12 @@ void register_graph(nb::module_& m) {
       .def(
           "__init__",
           [](Program* self, const Graph& graph, const std::vector<std::string>& disabled,
-             const std::string& precision) { new (self) Program(compile(graph, disabled, precision)); },
-          "graph"_a, "disabled_passes"_a = std::vector<std::string>{}, "precision"_a = "float32")
+             const std::string& precision,
+             const Gradient& gradient) { new (self) Program(compile(graph, disabled, precision, gradient)); },
+          "graph"_a, "disabled_passes"_a = std::vector<std::string>{}, "precision"_a = "float32",
+          "gradient"_a.none() = nb::none(),
+          "With `gradient`, names of outputs and of inputs (none: all floating-point ones), it computes the "
+          "gradients of these outputs, too.")
       .def("dump", dump, "stage"_a)
       .def(
           "memory", memory, "symbols"_a, "target"_a = "cpu",

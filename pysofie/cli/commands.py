@@ -102,6 +102,7 @@ def check(model: Path, dims: dict[str, Any]) -> None:
 @options.target
 @click.option("--inline", is_flag=True, help="Put the weights into the header.")
 @click.option("--profile", is_flag=True, help="Let the code time its kernels.")
+@click.option("--gradient", is_flag=True, help="Write a session for gradients, too.")
 @click.option("--name", help="Name of the generated code; by default that of the file.")
 @click.option("--rdf", is_flag=True, help="Write a column of RDataFrame, too: a header for ROOT macros.")
 @options.columns
@@ -126,6 +127,7 @@ def emit(
     precision: str,
     inline: bool,
     profile: bool,
+    gradient: bool,
     name: str | None,
     rdf: bool,
     columns: list[str] | dict[str, list[str]] | None,
@@ -146,8 +148,8 @@ def emit(
       pysofie emit model.onnx --tensor score --tensor layer3
       pysofie emit model.onnx --pre "x=log1p(x / 1000)" --post "score=1 - score"
     """
-    if rdf and (target != "cpu" or inline or profile):
-        raise click.UsageError("--rdf goes with neither --target nor --inline nor --profile")
+    if rdf and (target != "cpu" or inline or profile or gradient):
+        raise click.UsageError("--rdf goes with neither --target nor --inline nor --profile nor --gradient")
     if not rdf and (columns or take is not None or types):
         raise click.UsageError("--columns, --take and --type need --rdf")
     loaded = pysofie.load(model, name=name, dims=dims, outputs=wanted, pre=pre, post=post)
@@ -162,6 +164,7 @@ def emit(
             weights="inline" if inline else "file",
             profile=profile,
             precision=precision,
+            gradient=gradient,
         )
     for file in files:
         click.echo(f"wrote {file} ({file.stat().st_size} bytes)")

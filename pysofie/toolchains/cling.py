@@ -71,11 +71,12 @@ def compile(source: Source, options: Options) -> Session:
         raise UnsupportedError(f"Cling compiles for the target 'cpu', not {options.target!r}")
     cling.allocate_registers()
     model = source.load()
-    files = {Path(name).suffix: content for name, content in generate(model, options).items()}
+    files = {Path(name): content for name, content in generate(model, options).items()}
+    header = next(path for path in files if path.suffix == ".hxx")
     cling.take_flags(flags_of([model]))
-    address = cling.build(files[".hxx"].decode(), model.name)
+    address = cling.build(files[header].decode(), header.stem)
 
     def keep(folder: Path) -> None:
-        (folder / "0.dat").write_bytes(files.get(".dat", b""))
+        (folder / "0.dat").write_bytes(files.get(header.with_suffix(".dat"), b""))
 
     return Session(_core.Library.from_address(address), make_private(keep) / "0.dat")

@@ -75,6 +75,9 @@ class Builder {
   /// Sum over `reduction` of left * right, two loads at affine indices.
   Tensor contraction(const Shape& axes, const Shape& reduction, const Expr& left, const Expr& right);
 
+  /// States that results depend on the tensor by rounding only, see Buffer::cancels.
+  void cancels(const Tensor& tensor);
+
   void call(Call call);
   void write(Measure measure);
   /// The kernels that `write` writes, taken out of the program.

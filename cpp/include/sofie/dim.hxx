@@ -47,6 +47,9 @@ class Dim {
   /// gives.
   Dim atMost(const std::function<std::optional<Dim>(const std::string&)>& greatest) const;
 
+  /// The dim with another one in the place of a symbol.
+  Dim replaced(const std::string& symbol, const Dim& by) const;
+
   /// C++ text of the expression; `symbolText` names a symbol.
   std::string text(const std::function<std::string(const std::string&)>& symbolText) const;
   std::string text() const;
@@ -83,6 +86,7 @@ class Dim {
   using Greatest = std::function<std::optional<Dim>(const std::string&)>;
   Dim limit(const Greatest& greatest, bool upper) const;
   static Dim limit(const AtomPtr& atom, const Greatest& greatest, bool upper);
+  static Dim replaced(const AtomPtr& atom, const std::string& symbol, const Dim& by);
 };
 
 Dim ceilDiv(const Dim& a, const Dim& b);

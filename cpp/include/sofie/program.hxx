@@ -123,6 +123,9 @@ struct Buffer {
   std::string name;  ///< the model's name of an input or output
   std::optional<Constant> constant;
   bool isScratch = false;  ///< of a loop's body: it holds nothing from one iteration to the next
+  /// What it adds to results is taken away again, such as the greatest element in a softmax: they depend on
+  /// it by rounding only.
+  bool cancels = false;
 };
 
 /// A relation between sizes that only a run can decide; a session refuses sizes that break it, when it is

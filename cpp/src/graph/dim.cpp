@@ -300,6 +300,31 @@ Dim Dim::limit(const Greatest& greatest, bool upper) const {
   return total;
 }
 
+Dim Dim::replaced(const AtomPtr& atom, const std::string& symbol, const Dim& by) {
+  if (atom->kind == Atom::Kind::Symbol) return atom->name == symbol ? by : fromAtom(atom);
+  const Dim left = atom->left.replaced(symbol, by), right = atom->right.replaced(symbol, by);
+  switch (atom->kind) {
+    case Atom::Kind::FloorDiv:
+      return floorDiv(left, right);
+    case Atom::Kind::FloorMod:
+      return floorMod(left, right);
+    case Atom::Kind::Min:
+      return min(left, right);
+    default:
+      return max(left, right);
+  }
+}
+
+Dim Dim::replaced(const std::string& symbol, const Dim& by) const {
+  Dim total;
+  for (const auto& [key, term] : terms_) {
+    Dim part = term.coefficient;
+    for (const AtomPtr& atom : term.atoms) part = part * replaced(atom, symbol, by);
+    total = total + part;
+  }
+  return total;
+}
+
 Dim Dim::atMost(const Greatest& greatest) const { return limit(greatest, true); }
 
 namespace {

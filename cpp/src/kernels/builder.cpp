@@ -281,6 +281,10 @@ Tensor Builder::contraction(const Shape& axes, const Shape& reduction, const Exp
   return result;
 }
 
+void Builder::cancels(const Tensor& tensor) {
+  program_.buffers[static_cast<std::size_t>(tensor.view.buffer)].cancels = true;
+}
+
 void Builder::call(Call call) { program_.kernels.push_back({std::move(call), origins_}); }
 
 void Builder::write(Measure measure) { program_.kernels.push_back({std::move(measure), origins_}); }

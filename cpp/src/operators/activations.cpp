@@ -28,14 +28,15 @@ Expr greaterThan(const Expr& x, double limit) { return binary(Op::Gt, x, like(x,
 
 Expr relu(const Expr& x) { return atLeast(0, x); }
 
+/// At zero the derivatives of its two parts add up to one half, which those of maximum and |x| would not.
 Expr softplus(const Expr& x) {
-  const Expr decay = unary(Op::Exp, unary(Op::Neg, unary(Op::Abs, x)));
+  const Expr decay = unary(Op::Exp, select(greaterThan(x, 0), unary(Op::Neg, x), x));
   return atLeast(0, x) + unary(Op::Log1p, decay);
 }
 
 Expr softsign(const Expr& x) { return x / (like(x, 1) + unary(Op::Abs, x)); }
 
-Expr leakyRelu(const Expr& x, double alpha) { return select(lessThan(x, 0), like(x, alpha) * x, x); }
+Expr leakyRelu(const Expr& x, double alpha) { return select(greaterThan(x, 0), x, like(x, alpha) * x); }
 
 Expr elu(const Expr& x, double alpha) {
   return select(lessThan(x, 0), like(x, alpha) * unary(Op::Expm1, x), x);
@@ -108,7 +109,7 @@ void selu_6(Operator& op) { selu(op, 1.67326319217681884765625f, 1.0507010221481
 void celu_12(Operator& op) {
   const double alpha = op.real("alpha", 1);
   activation(op, [=](const Expr& x) {
-    return atLeast(0, x) + atMost(0, like(x, alpha) * unary(Op::Expm1, x / like(x, alpha)));
+    return select(lessThan(x, 0), like(x, alpha) * unary(Op::Expm1, x / like(x, alpha)), x);
   });
 }
 
@@ -149,7 +150,7 @@ void shrink_9(Operator& op) {
 void leaky(Operator& op, const Tensor& x, const Tensor& slope) {
   requireOneType(op, {x, slope});
   op.output(0, op.elementwise({x, op.broadcast(slope, x.shape())}, [](const std::vector<Expr>& x) {
-    return select(lessThan(x[0], 0), x[1] * x[0], x[0]);
+    return select(greaterThan(x[0], 0), x[0], x[1] * x[0]);
   }));
 }
 

@@ -86,6 +86,7 @@ void reduceLogSumExp_1(Operator& op) {
   if (!isFloat(type)) reduction.input = op.cast(reduction.input, DType::Float64);
   const auto finite = [](const Expr& m) { return select(unary(Op::IsInf, m), number(m.type(), 0), m); };
   const Tensor greatest = op.reduce(reduction.input, reduction.axes, true, Combiner::Maximum, {}, finite);
+  op.cancels(greatest);
   const Tensor powers = op.elementwise(
       {reduction.input, greatest}, [](const std::vector<Expr>& v) { return unary(Op::Exp, v[0] - v[1]); });
   Tensor logs = op.reduce(powers, reduction.axes, true, Combiner::Sum, {}, real(Op::Log));

@@ -25,6 +25,7 @@ std::vector<std::size_t> distributionAxes(const Operator& op, const Tensor& x) {
 /// x minus its greatest element: its exponentials do not overflow.
 Tensor shifted(Operator& op, const Tensor& x, const std::vector<std::size_t>& axes) {
   const Tensor greatest = op.reduce(x, axes, true, Combiner::Maximum);
+  op.cancels(greatest);
   return op.elementwise({x, greatest}, [](const std::vector<Expr>& v) { return v[0] - v[1]; });
 }
 
