@@ -112,13 +112,16 @@ void Reverse::reverseReduce(const Nest& nest, const Expr& seed) {
   }
 }
 
-/// Equal extreme elements share the gradient evenly, as in PyTorch's amax.
+/// The gradient belongs to the first extreme element, as in PyTorch's poolings and `max`.
 Expr Reverse::ofExtreme(const Nest& nest, const Expr& seed) {
-  const Expr isExtreme = binary(Op::Eq, nest.element, storedValue(nest));
-  const Tensor count = builder_.reduce(nest.axes, nest.reduction, Combiner::Sum,
-                                       select(isExtreme, like(seed, 1), like(seed, 0)));
-  const Tensor share = builder_.map(nest.axes, seed / element(count));
-  return select(isExtreme, element(share), like(seed, 0));
+  const bool isMaximum = nest.combiner == Combiner::Maximum;
+  const Tensor found = builder_.reduce(nest.axes, nest.reduction,
+                                       isMaximum ? Combiner::ArgMaximum : Combiner::ArgMinimum, nest.element);
+  Expr here = integer(DType::Int64, 0);
+  for (std::size_t i = 0; i < nest.reduction.size(); ++i)
+    here = here * extent(nest.reduction[i]) + index(static_cast<int>(nest.axes.size() + i));
+  const Expr place = load(found, indices(nest.axes.size()));
+  return select(binary(Op::Eq, here, place), seed, like(seed, 0));
 }
 
 /// The product of the other factors: where one of them is zero, that of all that are not.
