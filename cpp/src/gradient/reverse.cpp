@@ -70,7 +70,7 @@ void Reverse::reverse(const Kernel& kernel) {
   if (const auto* region = std::get_if<Region>(&kernel.body)) reverse(*region);
   if (const auto* loop = std::get_if<Loop>(&kernel.body)) reverse(*loop);
   const auto* call = std::get_if<Call>(&kernel.body);
-  if (call && call->routine == "top_k") return reverseTopK(*call);
+  if (call && call->header == "top_k.hxx") return reverseTopK(*call);
   if (call) refuse("the routine " + call->routine + " has no gradient");
 }
 
