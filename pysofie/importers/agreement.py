@@ -12,6 +12,7 @@ import numpy as np
 
 from pysofie.errors import Error, UnsupportedError
 from pysofie.importers.frameworks import Exported
+from pysofie.importers.order import subgraphs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -134,8 +135,9 @@ def runners(proto: ModelProto) -> Iterator[Reference]:
     from pysofie.importers.source import Source
     from pysofie.verify import onnxruntime_reference
 
-    with suppress(Error):  # it is not installed, or lacks an operator or type
-        yield onnxruntime_reference(Source(proto.SerializeToString()))
+    if not _has_sequences_in_loops(proto):
+        with suppress(Error):  # it is not installed, or lacks an operator or type
+            yield onnxruntime_reference(Source(proto.SerializeToString()))
     names = [value.name for value in proto.graph.output]
 
     def evaluate(feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -143,3 +145,9 @@ def runners(proto: ModelProto) -> Iterator[Reference]:
             return dict(zip(names, ReferenceEvaluator(proto).run(None, dict(feeds)), strict=True))
 
     yield evaluate
+
+
+def _has_sequences_in_loops(proto: ModelProto) -> bool:
+    """Whether it has what makes onnxruntime 1.32 end the process when it opens a model."""
+    bodies = subgraphs(proto.graph.node)
+    return any("Sequence" in node.op_type for body in bodies for node in body.node)
