@@ -13,7 +13,15 @@ import numpy as np
 from pysofie.errors import UnsupportedError
 from pysofie.importers import agreement
 from pysofie.importers.frameworks import Exported, Wishes
-from pysofie.importers.signature import BATCH, label, named_dims, random_feeds, rename, with_shapes
+from pysofie.importers.signature import (
+    BATCH,
+    label,
+    named_dims,
+    random_feeds,
+    rename,
+    separate_outputs,
+    with_shapes,
+)
 from pysofie.model import Tensor
 
 if TYPE_CHECKING:
@@ -97,6 +105,7 @@ def write(
         proto = jax2onnx.to_onnx(function, specifications, opset=_OPSET, enable_double_precision=is_double)
     except Exception as error:  # jax2onnx raises what it likes
         raise UnsupportedError(f"jax2onnx cannot write this model: {error}") from error
+    separate_outputs(proto.graph)
     before = [value.name for value in (*proto.graph.input, *proto.graph.output)]
     rename(proto, dict(zip(before, [*(each.name for each in inputs), *outputs], strict=True)))
     return proto

@@ -133,6 +133,21 @@ def rename(proto: ModelProto, names: Mapping[str, str]) -> None:
         _rename(graph, final)
 
 
+def separate_outputs(graph: GraphProto) -> None:
+    """Let every output be computed by a node, and no two be the same value."""
+    seen = {value.name for value in (*graph.input, *graph.initializer)}
+    taken = seen | {name for node in graph.node for name in node.output}
+    for value in graph.output:
+        if value.name in seen:
+            copy = f"{value.name}_output"
+            while copy in taken:
+                copy += "_"
+            taken.add(copy)
+            graph.node.add(op_type="Identity", name=copy, input=[value.name], output=[copy])
+            value.name = copy
+        seen.add(value.name)
+
+
 def _values(graph: GraphProto) -> set[str]:
     named = {value.name for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info)}
     return named | {name for node in graph.node for name in (*node.input, *node.output) if name}

