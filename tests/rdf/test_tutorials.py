@@ -38,6 +38,15 @@ def test_numpy_tour(tmp_path):
 
 
 @pytest.mark.root
+def test_gradients(root, tmp_path):
+    words = run_tutorial("gradients.py", tmp_path)
+    scale, shift = map(float, re.findall(r"(?:scale|shift) (-?[\d.]+)", words))
+    assert abs(scale - 1.05) < 0.002
+    assert abs(shift + 0.03) < 0.002
+    assert (tmp_path / "saliency.png").stat().st_size > 5000
+
+
+@pytest.mark.root
 def test_rdataframe(root, tmp_path):
     words = run_tutorial("rdataframe.py", tmp_path)
     counts = dict(re.findall(r"(signal|background): (\d+) of 10000 events", words))
