@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pysofie.errors import UnsupportedError
-from pysofie.importers.frameworks import FRAMEWORKS, Framework, Reference, Wishes, by_class, by_suffix
+from pysofie.importers.frameworks import (
+    FRAMEWORKS,
+    Framework,
+    Reference,
+    Wishes,
+    by_class,
+    by_suffix,
+    command_for,
+)
 from pysofie.importers.source import Dims, Source
 
 if TYPE_CHECKING:
@@ -136,6 +144,8 @@ def as_source(
         path = Path(source)
         framework = by_suffix(path)
         options = _Options(name or path.stem, dims, outputs)
+        if framework is None and command_for(path):
+            raise UnsupportedError(f"{path} is not taken; make ONNX of it, as by\n  {command_for(path)}")
         if framework is None:
             _refuse_wishes(wishes)
             return options.source(path.read_bytes(), folder=path.parent)
@@ -184,11 +194,12 @@ def _refuse_wishes(wishes: Wishes | None) -> None:
 
 def _refusal(source: Any) -> str:
     kind = type(source)
+    what = f"a model of type {kind.__module__}.{kind.__qualname__} is not taken"
+    command = command_for(source)
+    if command:
+        return f"{what}; make ONNX of it, as by\n  {command}"
     taken = ", ".join(framework.name for framework in FRAMEWORKS)
-    return (
-        f"a model of type {kind.__module__}.{kind.__qualname__} is not taken; give the path, bytes or "
-        f"onnx.ModelProto of an ONNX model, or a model of {taken}"
-    )
+    return f"{what}; give the path, bytes or onnx.ModelProto of an ONNX model, or a model of {taken}"
 
 
 __all__ = ["Dims", "Mapping", "ModelLike", "Sequence", "Source", "as_source", "load"]

@@ -149,3 +149,26 @@ def by_class(source: Any) -> Framework | None:
     packages = [base.__module__.partition(".")[0] for base in type(source).__mro__]
     matches = (f for package in packages for f in FRAMEWORKS if package in f.packages)
     return next(matches, None)
+
+
+# How users of other frameworks write ONNX, by the package of a class and the suffix of a file.
+_OTHERS = {
+    "catboost": "model.save_model('model.onnx', format='onnx')",
+    "coremltools": "onnxmltools.convert_coreml(model)",
+    "mxnet": "mxnet.onnx.export_model(symbol, parameters, shapes, types, 'model.onnx')",
+    "paddle": "paddle.onnx.export(layer, 'model', input_spec=[...])",
+    "pyspark": "onnxmltools.convert_sparkml(model, 'model', initial_types)",
+    ".cbm": "catboost.CatBoost().load_model(path).save_model('model.onnx', format='onnx')",
+    ".tflite": "python -m tf2onnx.convert --tflite model.tflite --output model.onnx",
+    ".pb": "python -m tf2onnx.convert --graphdef model.pb --inputs x:0 --outputs y:0 --output model.onnx",
+    ".pdmodel": "paddle2onnx --model_dir . --model_filename model.pdmodel --save_file model.onnx",
+    ".mlmodel": "onnxmltools.convert_coreml(coremltools.utils.load_spec('model.mlmodel'))",
+}
+
+
+def command_for(source: Any) -> str | None:
+    """How to write ONNX of an object, or of the file at a `pathlib.Path`, that no importer takes."""
+    if isinstance(source, Path):
+        return _OTHERS.get(source.suffix.lower())
+    packages = [base.__module__.partition(".")[0] for base in type(source).__mro__]
+    return next((_OTHERS[package] for package in packages if package in _OTHERS), None)

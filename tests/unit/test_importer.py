@@ -297,6 +297,17 @@ def test_what_is_no_model_is_refused():
         pysofie.load(42)
 
 
+def test_what_no_importer_takes_is_told_the_way(tmp_path):
+    kind = type("CatBoost", (), {"__module__": "catboost.core"})
+    with pytest.raises(
+        pysofie.UnsupportedError, match=r"catboost\.core\.CatBoost is not taken(.|\n)*save_model"
+    ):
+        pysofie.load(kind())
+    (tmp_path / "net.tflite").write_bytes(b"x")
+    with pytest.raises(pysofie.UnsupportedError, match=r"net\.tflite is not taken(.|\n)*tf2onnx"):
+        pysofie.load(tmp_path / "net.tflite")
+
+
 def test_an_onnx_model_has_no_example_inputs():
     with pytest.raises(TypeError, match="this one is ONNX"):
         pysofie.load(support.mlp(), example_inputs=np.ones((1, 3), "f"))
