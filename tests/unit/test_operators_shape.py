@@ -290,3 +290,17 @@ def test_sizes_with_constants_of_more_than_31_bits(operator, size):
     proto = model(nodes, [floats("x", "n")], [floats("y", "m")], constants)
     session = pysofie.compile(proto)
     assert session.run({"x": np.ones(3, "float32")})["y"].shape == (size,)
+
+
+def test_expand_to_sizes_that_only_a_run_knows():
+    nodes = [
+        helper.make_node("Shape", ["like"], ["shape"]),
+        helper.make_node("Expand", ["x", "shape"], ["y"]),
+    ]
+    session = pysofie.compile(model(nodes, [floats("x", "n"), floats("like", "m")], [floats("y", "k")]))
+    x = np.arange(3, dtype="float32")
+    for asked in (1, 3):
+        np.testing.assert_array_equal(session(x, np.zeros(asked, "float32")), x)
+    for short in (x[:1], x[:2]):
+        with pytest.raises(pysofie.ShapeError, match=r"Expand of \[n\] to \[m\]"):
+            session(short, np.zeros(3, "float32"))

@@ -128,7 +128,16 @@ void expand_8(Operator& op) {
   const Tensor x = op.stored(0);
   const Shape shape = op.sizesOf(1, false);
   for (const Dim& dim : shape) op.atLeast(dim, 0, "a size in the shape " + text(shape));
-  op.output(0, op.broadcast(x, broadcastShapes({x.shape(), shape})));
+  const Shape result = broadcastShapes({x.shape(), shape});
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    // Of two dims that only a run knows the result has x's; a kernel repeats what is known to be 1 here.
+    const Dim distance = (shape[i] - result[result.size() - shape.size() + i]) * (shape[i] - 1);
+    op.agree(distance, 0,
+             "Expand of " + text(x.shape()) + " to " + text(shape) +
+                 " (a dim that is 1 only when the model runs is not repeated): " + distance.text() +
+                 " and 0");
+  }
+  op.output(0, op.broadcast(x, result));
 }
 
 // --- blocks of an image ------------------------------------------------------------------------------------
