@@ -16,8 +16,8 @@ int main(int count, char** arguments) {
     const sycl::queue queue;
     auto bundle = experimental::create_kernel_bundle_from_source(
         queue.get_context(), experimental::source_language::sycl, source.str());
-    experimental::build(bundle, experimental::properties{experimental::build_options{options},
-                                                         experimental::save_log{&log}});
+    experimental::build(
+        bundle, experimental::properties{experimental::build_options{options}, experimental::save_log{&log}});
     std::cerr << log;
     return 0;
   } catch (const std::exception& error) {

@@ -56,7 +56,9 @@ void Reverse::limitGradients() {
       if (const auto box = writes_.onlyBox(positions, buffer)) adjoints_.limit(buffer, *box);
 }
 
-void Reverse::refuse(const std::string& reason) { refusals_.push_back(text(current_->origins) + ": " + reason); }
+void Reverse::refuse(const std::string& reason) {
+  refusals_.push_back(text(current_->origins) + ": " + reason);
+}
 
 void Reverse::reverse(const std::vector<Kernel>& kernels) {
   for (auto kernel = kernels.rbegin(); kernel != kernels.rend(); ++kernel)
