@@ -16,6 +16,7 @@ from pysofie.flow import derived, versions
 from pysofie.flow.symbols import Symbols
 from pysofie.importers import part
 from pysofie.importers.names import constant_names, fresh, rename, value_names
+from pysofie.importers.nodes import domain_of
 from pysofie.importers.order import subgraphs
 from pysofie.model import FEATURE_KEYS, Model, Tensor
 
@@ -291,7 +292,7 @@ class _Assembly:
         graph.CopyFrom(proto.graph)
         rename(graph, names)
         for node in (node for each in (graph, *subgraphs(graph.node)) for node in each.node):
-            node.domain = "" if node.domain == "ai.onnx" else node.domain
+            node.domain = domain_of(node)
         self._graph.node.extend(graph.node)
         self._graph.initializer.extend(graph.initializer)
         self._graph.sparse_initializer.extend(graph.sparse_initializer)

@@ -10,6 +10,7 @@ import onnx.version_converter
 from onnx import ModelProto, NodeProto
 
 from pysofie.errors import UnsupportedError
+from pysofie.importers.nodes import domain_of
 from pysofie.importers.order import subgraphs
 
 
@@ -44,24 +45,20 @@ def agree(protos: Sequence[ModelProto], least: int = 1) -> tuple[list[ModelProto
 
 
 def _versions(proto: ModelProto) -> dict[str, int]:
-    return {_domain(entry.domain): entry.version for entry in proto.opset_import}
-
-
-def _domain(name: str) -> str:
-    return "" if name == "ai.onnx" else name
+    return {domain_of(entry): entry.version for entry in proto.opset_import}
 
 
 def _written_for(proto: ModelProto, newest: dict[str, int]) -> ModelProto:
     changed = _changed(proto, newest)
     if not changed:
         return proto
-    wanted = ", ".join(f"{newest[_domain(n.domain)]} of {n.domain or 'ai.onnx'}" for n in changed[:1])
+    wanted = ", ".join(f"{newest[domain_of(n)]} of {n.domain or 'ai.onnx'}" for n in changed[:1])
     refusal = (
         f"the model {proto.graph.name!r} cannot be written for version {wanted}, which another one needs, "
         f"because of its {', '.join(sorted({node.op_type for node in changed}))}; export the models with the "
         "same operator sets"
     )
-    if any(_domain(node.domain) for node in changed):
+    if any(domain_of(node) for node in changed):
         raise UnsupportedError(refusal)
     try:
         converted: ModelProto = onnx.version_converter.convert_version(proto, newest[""])
@@ -84,7 +81,7 @@ def _inner_nodes(proto: ModelProto) -> Iterator[NodeProto]:
 
 
 def _has_changed(node: NodeProto, proto: ModelProto, newest: dict[str, int]) -> bool:
-    domain = _domain(node.domain)
+    domain = domain_of(node)
     version = _versions(proto)[domain]
     if version == newest[domain]:
         return False

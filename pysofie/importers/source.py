@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
     from pysofie.custom import Definition
+    from pysofie.importers.checked import CheckedModel
     from pysofie.importers.frameworks import Reference
-    from pysofie.importers.onnx import CheckedModel
     from pysofie.model import Model
 
 #: By symbol a number or bounds; by the name of a sequence its length, or the shapes of its tensors.
@@ -151,12 +151,12 @@ class Source:
 
         Returns
         -------
-        pysofie.importers.onnx.CheckedModel
+        pysofie.importers.checked.CheckedModel
         """
         if self._proto is None:
-            from pysofie.importers import onnx
+            from pysofie.importers.checked import parse
 
-            self._proto = onnx.parse(self.content, self.folder)
+            self._proto = parse(self.content, self.folder)
         return self._proto
 
     def load(self) -> Model:
