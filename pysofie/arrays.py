@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import ml_dtypes  # noqa: F401  makes its dtypes known to NumPy by name
@@ -84,3 +85,8 @@ def is_foreign(dtype: str | np.dtype[Any]) -> bool:
 def raw_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype itself, or the integers in place of a foreign one."""
     return np.dtype(f"u{dtype.itemsize}") if is_foreign(dtype) else dtype
+
+
+def raw(arrays: Sequence[Array]) -> list[Array]:
+    """The same memory, of integers in place of foreign dtypes."""
+    return [array.view(raw_dtype(array.dtype)) for array in arrays]

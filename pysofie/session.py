@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import json
 import threading
-import weakref
-from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pysofie.arrays import aligned, as_input, has_events, is_foreign, raw_dtype, require_in_place
+from pysofie.arrays import has_events, require_in_place
 from pysofie.errors import Error, ShapeError
 from pysofie.gradient import Gradients
-from pysofie.model import Tensor
 from pysofie.profiling import KernelProfile
-from pysofie.sequences import collect, spread, values_of
+from pysofie.runners import PerThread, Runners
+from pysofie.signature import Signature
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-    from pysofie._core import Library, Runner
+    from pysofie._core import Library
     from pysofie.importers import ModelLike
     from pysofie.verify import Comparison
-    from pysofie.weights import Origin, WeightsFile
+    from pysofie.weights import Origin
 
     Array = NDArray[Any]
 
@@ -75,24 +73,18 @@ class Session:
         self.origin = origin
         self.has_fixed_weights = False
         self.gradients = Gradients()
-        self.inputs = _tensors(description["inputs"])
-        self.outputs = _tensors(description["outputs"])
-        self.symbols: list[str] = description["symbols"]
-        self.measured: list[str] = description["measured"]
         self.library = library
         self.weights = weights
-        self._threads = threading.local()
+        self._signature = Signature.of(description)
+        self.inputs, self.outputs = self._signature.inputs, self._signature.outputs
+        self.input_values = self._signature.input_values
+        self.output_values = self._signature.output_values
+        self.symbols, self.measured = self._signature.symbols, self._signature.measured
+        self._result = self._signature.result_type()
         self._replacing = threading.Lock()
-        self._lock = threading.Lock()  # of the runners and of what replaced their weights
-        self._runners: weakref.WeakSet[Runner] = weakref.WeakSet()
-        self._replaced: WeightsFile | None = None
-        self._result = _result_type(self.outputs)
-        self.input_values = values_of(description.get("input_values"))
-        self.output_values = values_of(description.get("output_values"))
-        self._dtypes = tuple(np.dtype(tensor.dtype) for tensor in self.inputs)
-        self._has_foreign = any(is_foreign(tensor.dtype) for tensor in (*self.inputs, *self.outputs))
+        self._runners = Runners(library, weights, self._signature)
         # The first runner is made here, so that a broken weights file is reported here.
-        self._threads.state = _State(self)
+        self._of_thread = PerThread(self._runners)
 
     def __call__(self, *arrays: Any, **named: Any) -> Any:
         """Compute the outputs.
@@ -118,10 +110,11 @@ class Session:
         IndexError
             The model computed an index that lies outside its tensor.
         """
-        if any(type(array) is not np.ndarray and has_events(array) for array in arrays):
-            return self._score_events(arrays, named)
+        for array in arrays:
+            if type(array) is not np.ndarray and has_events(array):
+                return self._score_events(arrays, named)
         if named or self.input_values or len(arrays) != len(self.inputs):
-            arrays = tuple(self._bind(arrays, named))
+            arrays = tuple(self._signature.ordered(arrays, named))
         outputs = self.compute(arrays)
         return outputs[0] if self._result is None else self._result(*outputs)
 
@@ -143,10 +136,7 @@ class Session:
         ShapeError, IndexError
             As a call.
         """
-        outputs = self.compute(self._bind((), feeds))
-        if self.output_values:
-            return collect(outputs, self.output_values)
-        return {tensor.name: array for tensor, array in zip(self.outputs, outputs, strict=True)}
+        return self._signature.named(self.compute(self._signature.ordered((), feeds)))
 
     def run_each(self, feeds: Mapping[str, Any]) -> dict[str, Array]:
         """Compute the outputs of many events, one event after the other, in a loop inside C++.
@@ -171,20 +161,8 @@ class Session:
         """
         if self.measured or self.input_values or self.output_values:
             raise ShapeError(f"{self.name}: run_each needs tensors of known shapes")
-        arrays = self._ready(self._bind((), feeds))
-        counts = {array.shape[:1] for array in arrays}
-        if len(counts) != 1 or () in counts:
-            came = ", ".join(str(array.shape) for array in arrays)
-            raise ShapeError(f"{self.name}: the inputs need one axis of events in front, got {came}")
-        state, (count,) = self._state(), counts.pop()
-        shapes = tuple([array.shape[1:] for array in arrays])
-        if shapes != state.shapes:
-            state.prepare(shapes, self)
-        outputs = [np.empty((count, *shape), dtype) for shape, dtype in state.outputs]
-        state.runner.run_each([x.view(raw_dtype(x.dtype)) for x in arrays], outputs, count)
-        return {
-            tensor.name: array.view(tensor.dtype) for tensor, array in zip(self.outputs, outputs, strict=True)
-        }
+        arrays = self._signature.ready(self._signature.ordered((), feeds))
+        return self._signature.named(self._of_thread.runner.compute_each(arrays))
 
     def bind(
         self, feeds: Mapping[str, Any], outputs: Mapping[str, Array] | None = None
@@ -225,19 +203,13 @@ class Session:
             raise ShapeError(
                 f"{self.name}: bind needs outputs of known shapes; the data decide {self.measured}"
             )
-        state = _State(self)
-        given = self._bind((), feeds)
-        inputs = self._ready(given)
-        state.prepare(tuple(array.shape for array in inputs), self)
+        runner, signature = self._runners.new(), self._signature
+        given = signature.ordered((), feeds)
+        inputs = signature.ready(given)
+        shapes = runner.output_shapes([array.shape for array in inputs])
         for value, array, tensor in zip(given, inputs, self.inputs, strict=True):
             require_in_place(value, array, tensor)
-        results = self._places(state, inputs, outputs or {})
-        named = {tensor.name: array for tensor, array in zip(self.outputs, results, strict=True)}
-        return state.runner.bind(
-            [x.view(raw_dtype(x.dtype)) for x in inputs],
-            [x.view(raw_dtype(x.dtype)) for x in results],
-            collect(results, self.output_values) if self.output_values else named,
-        )
+        return runner.bind(inputs, signature.places(shapes, outputs or {}, inputs))
 
     def benchmark(self, feeds: Any, repeat: int = 1000) -> NDArray[np.uint64]:
         """Time calls of the model in a loop inside C++.
@@ -261,12 +233,7 @@ class Session:
         """
         if repeat < 1:
             raise ValueError(f"repeat={repeat}: must be at least 1")
-        state = self._state()
-        ready = self.arrays_of(feeds)
-        self.compute(ready)  # makes room for what the data ask for
-        return state.runner.benchmark(
-            [x.view(raw_dtype(x.dtype)) for x in ready], state.new_outputs(), repeat
-        )
+        return self._of_thread.runner.benchmark(self.arrays_of(feeds), repeat)
 
     def gradient(
         self,
@@ -345,8 +312,8 @@ class Session:
         """Make a session with memory of its own that shares code and weights; it costs microseconds."""
         session = Session(self.library, self.weights, self.origin)
         session.gradients = self.gradients.clone()
-        if self._replaced is not None:
-            session._replace(self._replaced)
+        if self._runners.replaced is not None:
+            session._runners.replace(self._runners.replaced)
         return session
 
     def set_weights(self, weights: Mapping[str, ArrayLike] | ModelLike) -> None:
@@ -393,33 +360,9 @@ class Session:
     def _take(self, origin: Origin) -> None:
         from pysofie.weights import WeightsFile
 
-        self._replace(WeightsFile(origin.generate_weights()))
+        self._runners.replace(WeightsFile(origin.generate_weights()))
         self.origin = origin
         self.__dict__.pop("precision_error", None)
-
-    def _replace(self, file: WeightsFile) -> None:
-        """Let all runners, and those to come, have the weights of a file; or none of them."""
-        with self._lock:
-            # The first to read the file tells whether it is good, and has it in memory for the others.
-            reader = self.library.session(str(self.weights))
-            try:
-                reader.set_weights(str(file.path))
-            except Error as error:
-                raise Error(
-                    f"{self.name}: with these values the model becomes other code, so that it must be "
-                    f"compiled again: a number in the code is another, or the architecture is ({error})"
-                ) from error
-            for runner in list(self._runners):
-                runner.set_weights(str(file.path))
-            self._replaced = file
-
-    def _new_runner(self) -> Runner:
-        with self._lock:
-            runner = self.library.session(str(self.weights))
-            if self._replaced is not None:
-                runner.set_weights(str(self._replaced.path))
-            self._runners.add(runner)
-            return runner
 
     def compare_precision(self, *feeds: Mapping[str, Any]) -> list[Comparison]:
         """Measure what the rounding of `precision` costs, against the same model compiled without it.
@@ -462,11 +405,11 @@ class Session:
     @property
     def arena_bytes(self) -> int:
         """Bytes that this thread holds for intermediate tensors."""
-        return int(self._state().runner.arena_bytes)
+        return int(self._of_thread.runner.core.arena_bytes)
 
     def profile(self) -> list[KernelProfile]:
         """What each kernel has taken in this thread so far; empty without ``profile=True``."""
-        return [KernelProfile(*row) for row in self._state().runner.profile()]
+        return [KernelProfile(*row) for row in self._of_thread.runner.core.profile()]
 
     def __repr__(self) -> str:
         inputs = ", ".join(map(str, self.inputs))
@@ -497,8 +440,9 @@ class Session:
             As a call.
         """
         if isinstance(feeds, Mapping):
-            return self._ready(self._bind((), feeds))
-        return self._ready(self._bind(feeds if isinstance(feeds, (tuple, list)) else (feeds,), {}))
+            return self._signature.ready(self._signature.ordered((), feeds))
+        arrays = feeds if isinstance(feeds, (tuple, list)) else (feeds,)
+        return self._signature.ready(self._signature.ordered(arrays, {}))
 
     def shapes_of(self, arrays: Sequence[Array]) -> list[tuple[int, ...]]:
         """Shapes of the outputs for arrays that `arrays_of` gave; if the data decide them, by a run.
@@ -510,157 +454,8 @@ class Session:
         """
         if self.measured:
             return [output.shape for output in self.compute(arrays)]
-        state = self._state()
-        shapes = tuple([array.shape for array in arrays])
-        if shapes != state.shapes:
-            state.prepare(shapes, self)
-        return [shape for shape, _ in state.outputs]
+        return self._of_thread.runner.output_shapes([array.shape for array in arrays])
 
     def compute(self, arrays: Sequence[Any]) -> list[Array]:
         """Compute the outputs of arrays, one for each input, in order."""
-        state = self._state()
-        for array, dtype in zip(arrays, self._dtypes, strict=True):
-            if type(array) is not np.ndarray or array.dtype != dtype or not array.flags.carray:
-                arrays = self._ready(arrays)
-                break
-        shapes = tuple([array.shape for array in arrays])
-        if shapes != state.shapes:
-            state.prepare(shapes, self)
-        if self._has_foreign:
-            arrays = [x.view(raw_dtype(x.dtype)) for x in arrays]
-        outputs = state.new_outputs()
-        while not state.runner.run(arrays, outputs):  # the data ask for larger sizes than ever before
-            state.prepare(shapes, self)
-            outputs = state.new_outputs()
-        if self.measured:
-            outputs = state.trimmed(outputs)
-        if self._has_foreign:
-            outputs = [x.view(tensor.dtype) for tensor, x in zip(self.outputs, outputs, strict=True)]
-        return outputs
-
-    def _state(self) -> _State:
-        try:
-            return cast(_State, self._threads.state)
-        except AttributeError:
-            state = self._threads.state = _State(self)
-            return state
-
-    def _places(self, state: _State, inputs: Sequence[Array], given: Mapping[str, Array]) -> list[Array]:
-        """Arrays for the outputs, those that are given and new ones."""
-        unknown = set(given) - {tensor.name for tensor in self.outputs}
-        if unknown:
-            raise ShapeError(
-                f"{self.name}: expected outputs among {', '.join(map(str, self.outputs))}; "
-                f"got {', '.join(map(repr, sorted(unknown)))}"
-            )
-        places: list[Array] = []
-        for tensor, (shape, code) in zip(self.outputs, state.outputs, strict=True):
-            dtype = np.dtype(tensor.dtype)
-            place = given.get(tensor.name)
-            if place is None:
-                place = aligned(shape, code).view(dtype)
-            elif not isinstance(place, np.ndarray) or (place.dtype, place.shape) != (dtype, shape):
-                came = f"{place.dtype}{list(place.shape)}" if isinstance(place, np.ndarray) else type(place)
-                raise ShapeError(f"output {tensor.name!r} needs an array {dtype}{list(shape)}; got {came}")
-            elif not place.flags.carray:
-                raise ShapeError(
-                    f"output {tensor.name!r} needs an array that is dense, row-major and writable"
-                )
-            elif any(np.may_share_memory(place, other) for other in (*inputs, *places)):
-                raise ShapeError(f"output {tensor.name!r} shares memory with another array")
-            places.append(place)
-        return places
-
-    def _bind(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> Sequence[Any]:
-        """Put the inputs in order."""
-        if self.input_values:
-            arrays, named = spread(arrays, named, self.input_values)
-        names = [tensor.name for tensor in self.inputs]
-        given = dict(zip(names, arrays, strict=False))
-        unknown = [name for name in named if name not in names]
-        if (
-            len(arrays) > len(names)
-            or unknown
-            or set(given) & set(named)
-            or len(given) + len(named) < len(names)
-        ):
-            came = [*(f"#{i}" for i in range(len(arrays))), *map(repr, named)]
-            raise ShapeError(
-                f"{self.name}: expected the inputs {', '.join(map(str, self.inputs))}; "
-                f"got {', '.join(came) or 'none'}"
-            )
-        given.update(named)
-        return [given[name] for name in names]
-
-    def _ready(self, arrays: Sequence[Any]) -> list[Array]:
-        """Arrays as the model takes them."""
-        return [
-            as_input(array, tensor, dtype)
-            for array, tensor, dtype in zip(arrays, self.inputs, self._dtypes, strict=True)
-        ]
-
-    def _bind_symbols(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
-        """Read the values of the symbols off the shapes of the inputs."""
-        values: dict[str, tuple[int, str]] = {}
-        for tensor, shape in zip(self.inputs, shapes, strict=True):
-            if len(shape) != len(tensor.shape):
-                raise ShapeError(
-                    f"input {tensor.name!r} has {len(shape)} dims {shape}; "
-                    f"expected {len(tensor.shape)}: {tensor}"
-                )
-            for axis, (expected, dim) in enumerate(zip(tensor.shape, shape, strict=True)):
-                if isinstance(expected, str):
-                    known, where = values.setdefault(expected, (dim, tensor.name))
-                    reason = f"{expected}, which is {known} in input {where!r}"
-                else:
-                    known, reason = expected, str(expected)
-                if dim != known:
-                    raise ShapeError(
-                        f"input {tensor.name!r} has shape {shape}; dim {axis} should be {reason}: {tensor}"
-                    )
-        return [values[symbol][0] for symbol in self.symbols]
-
-
-class _State:
-    """What one thread needs: a runner, and the shapes that it is prepared for."""
-
-    def __init__(self, session: Session) -> None:
-        self.runner = session._new_runner()
-        self.shapes: tuple[tuple[int, ...], ...] | None = None
-        self.outputs: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
-        self.dtypes = [raw_dtype(np.dtype(tensor.dtype)) for tensor in session.outputs]
-
-    def prepare(self, shapes: tuple[tuple[int, ...], ...], session: Session) -> None:
-        """Make the runner ready for inputs of these shapes."""
-        self.shapes = None
-        self.runner.prepare(session._bind_symbols(shapes))
-        self.outputs = [
-            (tuple(shape), dtype)
-            for shape, dtype in zip(self.runner.output_shapes(), self.dtypes, strict=True)
-        ]
-        self.shapes = shapes
-
-    def new_outputs(self) -> list[Array]:
-        """Room for the largest outputs."""
-        return [np.empty(shape, dtype) for shape, dtype in self.outputs]
-
-    def trimmed(self, outputs: list[Array]) -> list[Array]:
-        """The outputs in the shapes that the data of the last run decided."""
-        shapes = self.runner.result_shapes()
-        return [np.ndarray(shape, array.dtype, array) for shape, array in zip(shapes, outputs, strict=True)]
-
-
-def _tensors(entries: list[dict[str, Any]]) -> tuple[Tensor, ...]:
-    return tuple(Tensor(entry["name"], entry["dtype"], tuple(entry["shape"])) for entry in entries)
-
-
-def _result_type(outputs: Sequence[Tensor]) -> Any:
-    """The named tuple of several outputs; names that are no identifiers are made some."""
-    if len(outputs) == 1:
-        return None
-    fields: list[str] = []
-    for tensor in outputs:
-        name = "".join(c if c.isalnum() else "_" for c in tensor.name).strip("_")
-        field = name if name.isidentifier() else f"output_{name}"
-        fields.append(field if field not in fields else f"{field}_{len(fields)}")
-    return namedtuple("Outputs", fields, rename=True)
+        return self._of_thread.runner.compute(arrays)

@@ -190,10 +190,10 @@ def test_no_call_sees_some_of_both(session):
 def test_files_go_with_the_sessions(compiled):
     session = compiled.clone()
     session.set_weights(NEW)
-    first = session._replaced.path
+    first = session._runners.replaced.path
     session.set_weights(support.mlp())
     assert not first.parent.exists()
-    last = session._replaced.path
+    last = session._runners.replaced.path
     assert last.exists()
     del session
     gc.collect()
