@@ -104,6 +104,12 @@ def test_few_rows_need_no_blocks(tmp_path):
     assert _blocks(_perceptron(16), tmp_path) == 0
 
 
+def test_many_small_kernels_need_no_blocks(tmp_path):
+    nodes = [node("Softmax", [f"x{i}"], [f"x{i + 1}"]) for i in range(300)]
+    proto = support.model(nodes, [support.floats("x0", 4, 4)], [support.floats("x300", 4, 4)])
+    assert _blocks(proto, tmp_path) == 0
+
+
 def test_other_rows_are_not_there_yet(tmp_path):
     """A transposed reader needs the whole of what comes before it."""
     nodes = [

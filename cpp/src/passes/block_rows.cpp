@@ -23,6 +23,10 @@ std::int64_t typical(const Dim& dim) {
   return dim.evaluate([](const std::string&) { return typicalSize; });
 }
 
+std::int64_t typicalBytes(const Dim& elements, DType type) {
+  return typical(elements) * static_cast<std::int64_t>(sizeOf(type));
+}
+
 struct Access {
   int buffer;
   std::optional<Affine> form;
@@ -51,8 +55,17 @@ std::vector<Dim> extents(const Nest& nest) {
 struct Member {
   Nest nest;
   std::vector<Origin> origins;
+  std::vector<Access> accesses;
   std::vector<int> shared;
 };
+
+/// The kernel as one that may be in a chain, if it may.
+std::optional<Member> memberOf(const Kernel& kernel) {
+  const auto* nest = std::get_if<Nest>(&kernel.body);
+  if (!nest || !nest->overwrites() || !address(nest->target, nest->targetIndex, nest->variables()))
+    return std::nullopt;
+  return Member{*nest, kernel.origins, accesses(*nest), {}};
+}
 
 /// The nest with the axis `variable` as nested axes of the given extents.
 Nest split(const Nest& nest, int variable, const std::vector<Dim>& parts) {
@@ -76,35 +89,17 @@ Nest split(const Nest& nest, int variable, const std::vector<Dim>& parts) {
 /// one of them leaves for another at a point, that one reads at the same point only.
 class Chain {
  public:
-  Chain(const Program& program, const Kernel& first) : program_(program) {
-    const Nest& nest = std::get<Nest>(first.body);
-    Member member{nest, first.origins, {}};
-    for (int v = 0; v < static_cast<int>(nest.axes.size()); ++v) member.shared.push_back(v);
-    members_.push_back(member);
+  Chain(const Program& program, const Member& first) : program_(program), members_{first} {
+    for (int v = 0; v < static_cast<int>(first.nest.axes.size()); ++v) members_[0].shared.push_back(v);
   }
 
   const std::vector<Member>& members() const { return members_; }
 
-  static bool isEligible(const Kernel& kernel) {
-    const auto* nest = std::get_if<Nest>(&kernel.body);
-    return nest && nest->overwrites() && address(nest->target, nest->targetIndex, nest->variables());
-  }
-
   /// Takes the kernel in if it reads what the chain writes, and that at points of its own loops.
-  bool join(const Kernel& kernel) {
-    if (!isEligible(kernel)) return false;
-    for (const Access& access : accesses(std::get<Nest>(kernel.body))) {
+  bool join(const Member& member) {
+    for (const Access& access : member.accesses) {
       const Member* writer = access.isWrite ? nullptr : writerOf(access.buffer);
-      if (!writer) continue;
-      if (!access.form) return false;
-      auto joined = match(*writer, kernel, access.buffer);
-      if (!joined) return false;
-      std::swap(members_, *joined);
-      if (keepsRows() && std::all_of(members_.begin(), members_.end(),
-                                     [&](const Member& member) { return hasFixedWeights(member); }))
-        return true;
-      std::swap(members_, *joined);
-      return false;
+      if (writer) return access.form && append(*writer, member, access.buffer);
     }
     return false;
   }
@@ -175,26 +170,26 @@ class Chain {
     return std::nullopt;
   }
 
-  /// The members and the kernel behind them, with the loops that all of them share. Two kernels may drop
+  /// Appends the kernel that reads `buffer`, if all kernels then keep to their rows. Two kernels may drop
   /// loops to have some in common; a longer chain keeps the loops that it has.
-  std::optional<std::vector<Member>> match(const Member& writer, const Kernel& kernel, int buffer) const {
-    Member member{std::get<Nest>(kernel.body), kernel.origins, {}};
+  bool append(const Member& writer, Member member, int buffer) {
     const Affine stored = *storeForm(writer.nest);
-    std::vector<std::size_t> kept;
+    std::vector<int> kept;
     for (std::size_t s = 0; s < writer.shared.size();) {
       const std::size_t count = matchedLoops(writer, stored, s, buffer, member);
-      for (std::size_t i = s; i < s + count; ++i) kept.push_back(i);
+      for (std::size_t i = s; i < s + count; ++i) kept.push_back(writer.shared[i]);
       s += std::max<std::size_t>(count, 1);
     }
-    if (kept.empty() || (members_.size() > 1 && kept.size() < writer.shared.size())) return std::nullopt;
-    std::vector<Member> result = members_;
-    for (Member& other : result) {
-      std::vector<int> shared;
-      for (const std::size_t s : kept) shared.push_back(other.shared[s]);
-      other.shared = shared;
-    }
-    result.push_back(member);
-    return result;
+    if (kept.empty() || (members_.size() > 1 && kept.size() < writer.shared.size())) return false;
+    member.accesses = accesses(member.nest);
+    if (members_.size() == 1) std::swap(members_[0].shared, kept);
+    members_.push_back(std::move(member));
+    if (keepsRows(members_.back()) && hasFixedWeights(members_.back()) &&
+        (members_.size() > 2 || hasFixedWeights(members_[0])))
+      return true;
+    members_.pop_back();
+    if (members_.size() == 1) std::swap(members_[0].shared, kept);
+    return false;
   }
 
   /// Finds the axis of the member that is the shared loop `first` of the writer, or that loop and the next
@@ -222,21 +217,28 @@ class Chain {
     return 0;
   }
 
-  /// True when every access to what the chain writes keeps to its own points of the shared loops.
-  bool keepsRows() const {
-    std::map<int, int> uses;
+  /// True when every access to what the chain writes and the member uses keeps to its own points of the
+  /// shared loops.
+  bool keepsRows(const Member& member) const {
+    std::set<int> buffers;
+    for (const Access& access : member.accesses) buffers.insert(access.buffer);
+    return std::all_of(buffers.begin(), buffers.end(), [&](int buffer) {
+      return !writerOf(buffer) || uses(buffer) == 1 || keepsRows(buffer);
+    });
+  }
+
+  int uses(int buffer) const {
+    int result = 0;
     for (const Member& member : members_)
-      for (const Access& access : accesses(member.nest)) ++uses[access.buffer];
-    for (const int buffer : written())
-      if (uses[buffer] > 1 && !keepsRows(buffer)) return false;
-    return true;
+      for (const Access& access : member.accesses) result += access.buffer == buffer;
+    return result;
   }
 
   bool keepsRows(int buffer) const {
     const auto layout = layoutOf(buffer, 1);
     if (!layout) return false;
     for (const Member& member : members_)
-      for (const Access& access : accesses(member.nest)) {
+      for (const Access& access : member.accesses) {
         if (access.buffer != buffer) continue;
         if (!access.form || !layout->keepsRows(*access.form, member.shared, extents(member.nest)))
           return false;
@@ -323,7 +325,7 @@ class Blocking {
     for (const int id : private_) {
       const Buffer& buffer = program_.buffers[static_cast<std::size_t>(id)];
       const Dim elements = whole ? product(buffer.shape) : *contractedElements(id, block);
-      total += typical(elements) * static_cast<std::int64_t>(sizeOf(buffer.type));
+      total += typicalBytes(elements, buffer.type);
     }
     return total;
   }
@@ -441,12 +443,32 @@ class Blocking {
 
 namespace {
 
+/// The kernels of a program, those that cannot be in a chain as nothing.
+std::vector<std::optional<Member>> membersOf(const Program& program) {
+  std::vector<std::optional<Member>> result;
+  for (const Kernel& kernel : program.kernels) result.push_back(memberOf(kernel));
+  return result;
+}
+
+/// Typical bytes that any chain from each member on can write: no fewer than those of its intermediates.
+std::vector<std::int64_t> bytesFrom(const Program& program,
+                                    const std::vector<std::optional<Member>>& members) {
+  std::vector<std::int64_t> result(members.size() + 1, 0);
+  for (std::size_t i = members.size(); i-- > 0;) {
+    if (!members[i]) continue;
+    const Buffer& written = program.buffers[static_cast<std::size_t>(members[i]->nest.target.buffer)];
+    result[i] = result[i + 1] + typicalBytes(product(written.shape), written.type);
+  }
+  return result;
+}
+
 /// The chain of kernels from the first one on, as loops over blocks; nullopt when that does not pay. `last`
 /// is set to the kernel behind it.
-std::optional<Kernel> blocked(Program& program, const Uses& uses, std::size_t first, std::size_t& last) {
-  if (!Chain::isEligible(program.kernels[first])) return std::nullopt;
-  Chain chain(program, program.kernels[first]);
-  for (last = first + 1; last < program.kernels.size() && chain.join(program.kernels[last]);) ++last;
+std::optional<Kernel> blocked(Program& program, const Uses& uses,
+                              const std::vector<std::optional<Member>>& members, std::size_t first,
+                              std::size_t& last) {
+  Chain chain(program, *members[first]);
+  for (last = first + 1; last < members.size() && members[last] && chain.join(*members[last]);) ++last;
   if (last == first + 1) return std::nullopt;
   Blocking blocking(program, chain, uses);
   return blocking.pays() ? std::optional<Kernel>(blocking.kernel()) : std::nullopt;
@@ -456,10 +478,13 @@ std::optional<Kernel> blocked(Program& program, const Uses& uses, std::size_t fi
 
 void blockRows(Program& program) {
   const Uses uses = countUses(program);
+  const auto members = membersOf(program);
+  const std::vector<std::int64_t> bytes = bytesFrom(program, members);
   std::vector<Kernel> result;
   for (std::size_t first = 0; first < program.kernels.size();) {
     std::size_t last = 0;
-    auto kernel = blocked(program, uses, first, last);
+    std::optional<Kernel> kernel;
+    if (bytes[first] >= blockBytes) kernel = blocked(program, uses, members, first, last);
     result.push_back(kernel ? std::move(*kernel) : program.kernels[first]);
     first = kernel ? last : first + 1;
   }
