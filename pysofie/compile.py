@@ -84,7 +84,7 @@ def compile(
     model = as_source(source, dims=dims, name=name, outputs=outputs)
     session = _session(model, options, compiler, cache)
     if gradient:
-        session.gradients.of(session.origin, Gradient())
+        session.gradients.of(session, Gradient())
     if not isinstance(source, (Model, Source)):
         model.forget()  # the session keeps the content alone
     return session

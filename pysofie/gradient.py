@@ -36,8 +36,8 @@ class Gradients:
             other._sessions = {wish: session.clone() for wish, session in self._sessions.items()}
         return other
 
-    def of(self, origin: Origin | None, wish: Gradient) -> Session:
-        """Give the session of a gradient, with the weights of a model.
+    def of(self, session: Session, wish: Gradient) -> Session:
+        """Give the session of a gradient, with the weights that the model's session has.
 
         Raises
         ------
@@ -46,13 +46,14 @@ class Gradients:
         Error
             There is no such output or input, or it is not of a floating type.
         """
-        if origin is None:
-            raise UnsupportedError("this session does not know the model that it was compiled from")
-        with self._lock:
-            session = self._sessions.get(wish)
-            if session is None or session.origin is None or session.origin.source is not origin.source:
-                session = self._sessions[wish] = _made(origin, wish, session)
-            return session
+        with self._lock:  # read here, so that who waited does not bring back weights replaced meanwhile
+            origin = session.origin
+            if origin is None:
+                raise UnsupportedError("this session does not know the model that it was compiled from")
+            made = self._sessions.get(wish)
+            if made is None or made.origin is None or made.origin.source is not origin.source:
+                made = self._sessions[wish] = _made(origin, wish, made)
+            return made
 
 
 def _made(origin: Origin, wish: Gradient, before: Session | None) -> Session:
@@ -79,7 +80,7 @@ def evaluate(
         wanted = () if output is None else (output,)
     names = [tensor.name for tensor in session.inputs if "float" in tensor.dtype]
     inputs = tuple(dict.fromkeys([wrt] if isinstance(wrt, str) else wrt or ()))
-    derivative = session.gradients.of(session.origin, Gradient(wanted, inputs))
+    derivative = session.gradients.of(session, Gradient(wanted, inputs))
     arrays = session.arrays_of(feeds)
     count = len(derivative.inputs) - len(session.inputs)
     chosen, seeds = derivative.outputs[:count], derivative.inputs[len(session.inputs) :]

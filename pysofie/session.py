@@ -310,10 +310,12 @@ class Session:
 
     def clone(self) -> Session:
         """Make a session with memory of its own that shares code and weights; it costs microseconds."""
-        session = Session(self.library, self.weights, self.origin)
+        origin = self.origin  # before the weights, which may be replaced meanwhile and know theirs
+        replaced = self._runners.replaced
+        session = Session(self.library, self.weights, origin if replaced is None else replaced.origin)
         session.gradients = self.gradients.clone()
-        if self._runners.replaced is not None:
-            session._runners.replace(self._runners.replaced)
+        if replaced is not None:
+            session._runners.replace(replaced)
         return session
 
     def set_weights(self, weights: Mapping[str, ArrayLike] | ModelLike) -> None:
@@ -360,7 +362,7 @@ class Session:
     def _take(self, origin: Origin) -> None:
         from pysofie.weights import WeightsFile
 
-        self._runners.replace(WeightsFile(origin.generate_weights()))
+        self._runners.replace(WeightsFile(origin))
         self.origin = origin
         self.__dict__.pop("precision_error", None)
 

@@ -76,13 +76,17 @@ class WeightsFile:
 
     Attributes
     ----------
+    origin : Origin
+        The model whose weights these are.
     path : pathlib.Path
         Where it is.
     """
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, origin: Origin) -> None:
+        content = origin.generate_weights()
         folder = Path(tempfile.mkdtemp(prefix="pysofie-weights-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.origin = origin
         self.path = folder / "weights.dat"
         self.path.write_bytes(content)
 

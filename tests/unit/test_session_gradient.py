@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import ml_dtypes
@@ -65,6 +66,63 @@ def test_threads_and_clones(mlp):
         results = list(pool.map(lambda n: clone.gradient(X[:n])["x"], range(51)))
     for n, result in enumerate(results):
         np.testing.assert_allclose(result, mlp_gradient(X[:n], np.ones((n, 2))))
+
+
+def test_other_weights(mlp):
+    """The gradient is that of the new weights, as if compiled with them; older clones keep the old ones."""
+    session, unasked = mlp.clone(), pysofie.compile(support.mlp(dtype="float64"))
+    old = session.gradient(X)["x"]
+    clones = [session.clone(), unasked.clone()]
+    retrained = support.mlp(dtype="float64")
+    rng = np.random.default_rng(4)
+    for tensor in retrained.graph.initializer:
+        values = rng.standard_normal(tensor.dims)
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    values, gradients = pysofie.compile(retrained).value_and_gradient(X)
+    assert not np.allclose(gradients["x"], old)
+    for changed in (session, unasked):
+        changed.set_weights(retrained)
+        for one in (changed, changed.clone()):
+            np.testing.assert_array_equal(one.value_and_gradient(X)[0]["y"], values["y"])
+            np.testing.assert_array_equal(one.gradient(X)["x"], gradients["x"])
+    for one in (mlp, *clones):
+        np.testing.assert_array_equal(one.gradient(X)["x"], old)
+
+
+def test_weights_replaced_under_way(mlp):
+    """Values and gradients are of the same weights, the new ones as soon as they are set; in clones, too."""
+    session, x = mlp.clone(), np.ones((3, 3))
+    tensors = support.mlp(dtype="float64").graph.initializer
+    sets = [{t.name: np.full(t.dims, factor) for t in tensors} for factor in (1.0, 2.0)]
+    expected = [(16.0, 8.0), (64.0, 32.0)]  # a weight of the other set in any layer would give others
+    session.set_weights(sets[0])
+    stop, seen, in_clones = threading.Event(), set(), set()
+
+    def ask(of: pysofie.Session) -> set[tuple[float, float]]:
+        values, gradients = of.value_and_gradient(x)
+        return set(zip(values["y"][:, 0].tolist(), gradients["x"][:, 0].tolist(), strict=True))
+
+    def work() -> None:
+        while not stop.is_set():
+            seen.update(ask(session))
+
+    def clone() -> None:
+        while not stop.is_set():
+            one = session.clone()
+            in_clones.update(zip(one(x)[:, 0].tolist(), one.gradient(x)["x"][:, 0].tolist(), strict=True))
+
+    with ThreadPoolExecutor(4) as pool:
+        workers = [pool.submit(task) for task in (work, work, work, clone)]
+        try:
+            for i in range(1, 31):
+                session.set_weights(sets[i % 2])
+                assert ask(session) == {expected[i % 2]}
+        finally:
+            stop.set()
+        for worker in workers:
+            worker.result()
+    assert seen == set(expected)
+    assert in_clones <= set(expected)
 
 
 def test_several_inputs_and_outputs():
