@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -36,3 +38,14 @@ class CompileError(Error):
         super().__init__(message)
         self.log = log
         self.source = source
+
+
+@contextmanager
+def errors_of(model: str | None) -> Iterator[None]:
+    """Let the message of an `InvalidModelError` begin with the name of the model, if it has one."""
+    try:
+        yield
+    except InvalidModelError as error:
+        if model is None:
+            raise
+        raise InvalidModelError(f"{model}: {error}") from error

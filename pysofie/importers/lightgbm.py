@@ -12,7 +12,7 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from pysofie.errors import InvalidModelError, UnsupportedError
+from pysofie.errors import InvalidModelError, UnsupportedError, errors_of
 from pysofie.importers.boosting import Boosted, Link, export_boosted
 from pysofie.importers.classes import Classes
 from pysofie.importers.forest import LESS_EQUAL, Forest, Tree
@@ -110,7 +110,8 @@ def _read(path: Path) -> lightgbm.Booster:
         text = path.read_text("utf-8")
     except UnicodeDecodeError as error:
         raise InvalidModelError(f"{path.name} is no text file of LightGBM: {error}") from error
-    _Content(text).forest()
+    with errors_of(path.name):
+        _Content(text).forest()
     trees, end, _ = text.partition("\nend of trees\n")
     if not end:
         raise InvalidModelError(f"{path.name} is truncated: it lacks the line 'end of trees'")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pysofie import custom
-from pysofie.errors import InvalidModelError, ShapeError
+from pysofie.errors import ShapeError, errors_of
 from pysofie.importers.limits import MAX_DIM
 
 if TYPE_CHECKING:
@@ -156,7 +156,8 @@ class Source:
         if self._proto is None:
             from pysofie.importers.checked import parse
 
-            self._proto = parse(self.content, self.folder)
+            with errors_of(self.name):
+                self._proto = parse(self.content, self.folder)
         return self._proto
 
     def load(self) -> Model:
@@ -164,8 +165,6 @@ class Source:
         if self._model is None:
             from pysofie.importers import onnx
 
-            if not self.content:
-                raise InvalidModelError("the model is empty")
             self._model = onnx.build(self)
         return self._model
 

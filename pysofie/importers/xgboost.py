@@ -12,7 +12,7 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
-from pysofie.errors import InvalidModelError, UnsupportedError
+from pysofie.errors import InvalidModelError, UnsupportedError, errors_of
 from pysofie.importers import ubjson
 from pysofie.importers.boosting import Boosted, Link, export_boosted
 from pysofie.importers.classes import Classes
@@ -128,7 +128,8 @@ def _read(path: Path) -> xgboost.Booster:
 def _parsed(path: Path) -> Any:
     content = path.read_bytes()
     if path.suffix.lower() == ".ubj":
-        return ubjson.loads(content)
+        with errors_of(path.name):
+            return ubjson.loads(content)
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
