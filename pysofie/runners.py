@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysofie.arrays import raw, raw_dtype
-from pysofie.errors import Error, ShapeError
+from pysofie.errors import ShapeError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,14 +169,7 @@ class Runners:
         with self._lock:
             # The first to read the file tells whether it is good, and has it in memory for the others.
             reader = self._library.session(str(self._weights))
-            try:
-                reader.set_weights(str(file.path))
-            except Error as error:
-                raise Error(
-                    f"{self._signature.name}: with these values the model becomes other code, so that it "
-                    f"must be compiled again: a number in the code is another, or the architecture is "
-                    f"({error})"
-                ) from error
+            reader.set_weights(str(file.path))
             for core in list(self._all):
                 core.set_weights(str(file.path))
             self.replaced = file

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pysofie.arrays import has_events, require_in_place
-from pysofie.errors import Error, ShapeError
+from pysofie.errors import Error, InvalidModelError, ShapeError
 from pysofie.gradient import Gradients
 from pysofie.profiling import KernelProfile
 from pysofie.runners import PerThread, Runners
@@ -337,7 +337,8 @@ class Session:
             A dtype or shape is not that of the initializer.
         Error
             There is no such initializer; or the values ask for other code: of a constant without axes, which
-            became a number in the code, or of another architecture. Nothing has changed then.
+            became a number in the code, of one that decides shapes, such as the scales of a Resize, or of
+            another architecture. Nothing has changed then.
 
         Examples
         --------
@@ -360,9 +361,14 @@ class Session:
             self._take(origin)
 
     def _take(self, origin: Origin) -> None:
-        from pysofie.weights import WeightsFile
+        from pysofie.weights import WeightsFile, other_code
 
-        self._runners.replace(WeightsFile(origin))
+        try:
+            self._runners.replace(WeightsFile(origin))
+        except InvalidModelError:
+            raise
+        except Error as error:
+            raise other_code(self.name, self.origin, origin, error) from error
         self.origin = origin
         self.__dict__.pop("precision_error", None)
 

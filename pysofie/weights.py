@@ -91,6 +91,32 @@ class WeightsFile:
         self.path.write_bytes(content)
 
 
+def other_code(name: str, before: Origin | None, after: Origin, error: Error) -> Error:
+    """What is said of weights that compiled code cannot take.
+
+    Parameters
+    ----------
+    name : str
+        What the generated code is called.
+    before, after : Origin
+        With the weights that it has, and with those that it does not take; None if the former is not known.
+    error : Error
+        Why it does not.
+    """
+    reason = "a number in the code is another, or the architecture is"
+    if before is not None:
+        old, new = (_numbers(origin.source.proto().proto) for origin in (before, after))
+        changed = [
+            f"{key!r} from {old[key]} to {new[key]}" for key in old if old[key] != new.get(key, old[key])
+        ]
+        if changed:
+            reason = f"constants without axes are numbers in the code, and these change: {', '.join(changed)}"
+    return Error(
+        f"{name}: with these values the model becomes other code, so that it must be compiled again: "
+        f"{reason} ({error})"
+    )
+
+
 def _with_values(proto: ModelProto, values: Mapping[str, ArrayLike]) -> ModelProto:
     """A copy of a model in which initializers have other values.
 
@@ -126,6 +152,17 @@ def _constants(proto: ModelProto) -> dict[str, TensorProto]:
     constants = [node for node in proto.graph.node if node.op_type == "Constant"]
     found = {node.output[0]: a.t for node in constants for a in node.attribute if a.name == "value"}
     return found | {tensor.name: tensor for tensor in proto.graph.initializer}
+
+
+def _numbers(proto: ModelProto) -> dict[str, str]:
+    """The constants without axes, as text."""
+    from onnx import numpy_helper
+
+    return {
+        name: str(numpy_helper.to_array(constant))
+        for name, constant in _constants(proto).items()
+        if not constant.dims
+    }
 
 
 def _checked(name: str, value: Any, constant: TensorProto) -> np.ndarray[Any, Any]:

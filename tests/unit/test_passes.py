@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import nets
 import numpy as np
 import support
 from onnx import helper
 
 import pysofie
+from pysofie import _core
 
 
 def test_images_between_convolutions_of_single_elements_have_their_channels_last(tmp_path):
@@ -42,6 +45,21 @@ def test_what_is_added_to_many_products_lies_as_they_do(tmp_path):
     assert "load_strided" not in kernels
     assert kernels.count("store_strided") == 1
     assert all(result.ok for result in pysofie.verify(proto, sizes=(1, 5, 33)))
+
+
+def test_factors_behind_a_product_go_into_its_weights():
+    constants = {"w": nets.constant(3, 3), "s": nets.constant(3, seed=1), "t": nets.constant(1, 1, 3, seed=2)}
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("Mul", ["a", "s"], ["b"]),
+        helper.make_node("Add", ["b", "t"], ["y"]),
+    ]
+    shape = ("n", "m", 3)
+    model = support.model(nodes, [support.floats("x", *shape)], [support.floats("y", *shape)], constants)
+    program = _core.Program(pysofie.load(model).graph, [], "float32", None)
+    (kernel,) = [line for line in program.dump("kernels").splitlines() if "contraction" in line]
+    assert re.search(r"epilogue add\(acc, b\d+\[i2\*1\]\)$", kernel)
+    assert all(result.ok for result in pysofie.verify(model))
 
 
 def _body(tmp_path, nodes, constants):

@@ -14,6 +14,8 @@ import support
 from onnx import helper, numpy_helper
 
 import pysofie
+from pysofie.compile import compile_many
+from pysofie.verify import random_feeds
 
 RNG = np.random.default_rng(11)
 X = RNG.standard_normal((6, 3)).astype("float32")
@@ -84,6 +86,106 @@ def test_folded_packed_and_transformed_weights():
         np.testing.assert_allclose(session(x), y, rtol=1e-3, atol=1e-4)
 
 
+def norms() -> onnx.ModelProto:
+    """Normalisations, scales and sums of weights, some of a single element."""
+    constants = {
+        "w0": nets.constant(1, 3, 3, 3),
+        "scale": nets.constant(1, seed=1),
+        "shift": nets.constant(1, seed=2),
+        "mean": nets.constant(1, seed=3),
+        "variance": nets.constant(1, seed=4) ** 2 + 1,
+        "w1": nets.constant(4, 1, 1, 1, seed=5),
+        "group_scale": nets.constant(4, seed=6),
+        "group_shift": nets.constant(4, seed=7),
+        "factor": nets.constant(1, seed=8),
+        "flat": np.array([0, 4, -1]),
+        "w2": nets.constant(4, 5, seed=9),
+        "columns": nets.constant(5, seed=10),
+        "term": nets.constant(1, 1, 5, seed=11),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w0"], ["c0"]),
+        helper.make_node("BatchNormalization", ["c0", "scale", "shift", "mean", "variance"], ["n0"]),
+        helper.make_node("Conv", ["n0", "w1"], ["c1"]),
+        helper.make_node("Mul", ["c1", "factor"], ["f1"]),
+        helper.make_node("GroupNormalization", ["f1", "group_scale", "group_shift"], ["n1"], num_groups=2),
+        helper.make_node("Reshape", ["n1", "flat"], ["r"]),
+        helper.make_node("Transpose", ["r"], ["t"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["t", "w2"], ["m"]),
+        helper.make_node("Mul", ["m", "columns"], ["s"]),
+        helper.make_node("Add", ["s", "term"], ["y"]),
+    ]
+    image, y = support.floats("x", "n", 3, 5, 6), support.floats("y", "n", 12, 5)
+    return support.model(nodes, [image], [y], constants, opset=21, name="norms")
+
+
+def memory() -> onnx.ModelProto:
+    """An LSTM in both directions."""
+    constants = {name: nets.constant(2, 16, n, seed=n) for name, n in (("w", 3), ("r", 4))}
+    constants["b"] = nets.constant(2, 32)
+    lstm = helper.make_node("LSTM", ["x", "w", "r", "b"], ["y"], hidden_size=4, direction="bidirectional")
+    sizes = ("steps", 2, "n", 4)
+    x, y = support.floats("x", "steps", "n", 3), support.floats("y", *sizes)
+    return support.model([lstm], [x], [y], constants, name="memory")
+
+
+def edges() -> onnx.ModelProto:
+    """A step of a graph network: a layer over pairs of nodes, summed up at the receivers."""
+    constants = {
+        "w": nets.constant(6, 4),
+        "b": nets.constant(4, seed=1),
+        "zeros": np.zeros((7, 4), "float32"),
+    }
+    nodes = [
+        helper.make_node("Gather", ["x", "senders"], ["from"]),
+        helper.make_node("Gather", ["x", "receivers"], ["to"]),
+        helper.make_node("Concat", ["from", "to"], ["pairs"], axis=1),
+        helper.make_node("Gemm", ["pairs", "w", "b"], ["layer"]),
+        helper.make_node("Relu", ["layer"], ["messages"]),
+        helper.make_node("Unsqueeze", ["receivers", "last"], ["rows"]),
+        helper.make_node("ScatterND", ["zeros", "rows", "messages"], ["y"], reduction="add"),
+    ]
+    inputs = [support.floats("x", 7, 3)]
+    inputs += [nets.value(name, "int64", "edges") for name in ("senders", "receivers")]
+    return support.model(
+        nodes,
+        inputs,
+        [support.floats("y", 7, 4)],
+        constants | {"last": np.array([1])},
+        opset=18,
+        name="edges",
+    )
+
+
+def retrained(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model with other floats: weights with axes, and values in the attributes of trees."""
+    new = {
+        name: (w * RNG.uniform(0.5, 1.5, w.shape)).astype(w.dtype)
+        for name, w in constants(proto).items()
+        if w.dtype.kind == "f" and w.shape
+    }
+    changed = with_values(proto, new)
+    for attribute in (a for node in changed.graph.node for a in node.attribute):
+        if attribute.name in ("nodes_values", "class_weights"):
+            attribute.floats[:] = [1.5 * value for value in attribute.floats]
+    return changed
+
+
+def test_retrained_networks_of_all_kinds_fit_the_code():
+    kinds = [nets.conv, norms, nets.attention, memory, nets.recurrent]
+    kinds += [nets.gather, edges, nets.trees, nets.stored, nets.double_mlp]
+    old = [make() for make in kinds]
+    new = [retrained(proto) for proto in old]
+    assert all(before != after for before, after in zip(old, new, strict=True))
+    sessions = compile_many([*old, *new])
+    for session, proto, fresh in zip(sessions, new, sessions[len(old) :], strict=False):
+        session.set_weights(proto)
+        for _, feeds in random_feeds(fresh):
+            feeds = {name: x % 7 if x.dtype == np.int64 else x for name, x in feeds.items()}
+            for name, array in fresh.run(feeds).items():
+                np.testing.assert_array_equal(session.run(feeds)[name], array)
+
+
 def test_a_model_of_another_training(session, tmp_path):
     path = tmp_path / "retrained.onnx"
     onnx.save(with_values(support.mlp(), NEW), path)
@@ -152,11 +254,27 @@ def test_numbers_in_the_code():
         {"t": np.float32(0.3), "b": np.float32([1, 2, 3])},
     )
     session = pysofie.compile(proto)
-    with pytest.raises(pysofie.Error, match="compiled again: a number in the code is another"):
+    with pytest.raises(pysofie.Error, match=r"numbers in the code, and these change: 't' from 0.3 to 0.7"):
         session.set_weights({"t": np.float32(0.7), "b": np.zeros(3, "float32")})
     np.testing.assert_allclose(session(X), X * np.float32(0.3) + [1, 2, 3], rtol=1e-6)
     session.set_weights({"t": np.float32(0.3), "b": np.float32([4, 5, 6])})
     np.testing.assert_allclose(session(X), X * np.float32(0.3) + [4, 5, 6], rtol=1e-6)
+
+
+def test_constants_that_decide_shapes():
+    proto = support.model(
+        [
+            helper.make_node("Resize", ["x", "", "scales"], ["r"]),
+            helper.make_node("Concat", ["r", "x2"], ["y"], axis=0),
+        ],
+        [support.floats("x", 1, 3), support.floats("x2", 1, 6)],
+        [support.floats("y", 2, 6)],
+        {"scales": np.float32([1, 2])},
+    )
+    session = pysofie.compile(proto)
+    with pytest.raises(pysofie.Error, match=r"becomes other code, .* \(node '': Concat .* are 9 and 6"):
+        session.set_weights({"scales": np.float32([1, 3])})
+    np.testing.assert_array_equal(session(X[:1], np.zeros((1, 6), "float32"))[0], X[0].repeat(2))
 
 
 def test_no_call_sees_some_of_both(session):

@@ -15,7 +15,7 @@ std::optional<Expr> evaluated(Program& program, const Nest& nest, const Expr& ex
 /// The same of the sum of an expression over the reduction of the nest.
 std::optional<Expr> evaluatedSum(Program& program, const Nest& nest, const Expr& expr);
 
-/// The loop variables that an expression reads.
+/// The loop variables along which the value of an expression changes.
 std::vector<int> variablesOf(const Expr& expr, std::size_t count);
 
 }  // namespace sofie
