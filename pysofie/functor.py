@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pysofie import _core
 from pysofie.compile import compile
 from pysofie.emit import emit, write_file
 from pysofie.errors import Error, ShapeError
 from pysofie.importers import as_source
-from rdf_helpers import (
-    adapter,
-    arrays,
-    cling,
-    distributed,
-    expressions,
-    frames,
-    hook,
-    layout,
-    macro,
-    results,
-    tables,
-)
-from rdf_helpers.columns import Columns, ColumnType, match, parse_type, quoted
-from rdf_helpers.preprocessing import Preprocessing, PreprocessingLike, as_preprocessing
+from rdf_helpers import arrays, cling, distributed, hook, layout, tables
+from rdf_helpers.columns import Columns, distinct, quoted
+from rdf_helpers.event import EventBuilder, Request
+from rdf_helpers.models import Models
+from rdf_helpers.preprocessing import PreprocessingLike
 
 if TYPE_CHECKING:
     from pysofie.importers import ModelLike, Source
     from pysofie.session import Session
-    from rdf_helpers.preprocessing import Scaling
     from rdf_helpers.results import Outputs
-
-# Data frames run the code of a compiled model after its functor is gone: such a library stays loaded.
-_kept_loaded: list[Session] = []
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user wants of a model; the keywords of `functor`, which explains them."""
-
-    columns: Columns | None = None
-    output: Outputs = None
-    axis: int | Mapping[str, int] | None = None
-    pad: float | None = None
-    mask: layout.Masks = None
-    padding_mask: layout.Masks = None
-    preprocess: PreprocessingLike | Mapping[str, PreprocessingLike] | None = None
-    where: str | None = None
-    default: float | None = None
-    by: str | None = None
 
 
 def functor(
@@ -238,23 +201,11 @@ class Functor(distributed.Travelling):
 
     def _take(self, sessions: Sequence[Session], request: Request) -> None:
         self._request = request
-        self._sessions = list(sessions)
-        self.session: Session = self._sessions[0]
-        _require_alike(self._sessions)
-        if (request.where is None) != (request.default is None):
-            raise Error("where= and default= belong together: default= is the result where where= is false")
-        self._choices, self._is_struct = results.choose(self.session.outputs, request.output)
-        chosen = [self.session.outputs[choice.output] for choice in self._choices]
-        results.require_numbers([*self.session.inputs, *chosen])
-        self._layout = layout.options(
-            self.session.inputs, request.axis, request.pad, request.mask, request.padding_mask, self._bounds()
-        )
-        taking = [tensor.name for tensor in self.session.inputs if tensor.name not in self._layout.masks]
-        self._preprocessing: dict[str, Preprocessing] = as_preprocessing(request.preprocess, taking)
-        self._models: dict[tuple[int, ...], _core.AdapterModels] = {}
-        self._lock = threading.Lock()
+        self._models = Models(sessions)
+        self.session: Session = self._models.first
+        self._builder = EventBuilder(self._models, request, self._bounds())
         if request.columns is not None:
-            self._match(request.columns)
+            self._match()
 
     @property
     def columns(self) -> list[str]:
@@ -265,8 +216,7 @@ class Functor(distributed.Travelling):
         Error
             Neither the user nor the model says which.
         """
-        named = [column for columns in self._match(self._request.columns).values() for column in columns]
-        return list(dict.fromkeys([*named, *self._extra_columns()]))
+        return list(dict.fromkeys([*distinct(self._match()), *self._request.extra_columns]))
 
     def define(self, node: Any, method: str, name: str, columns: Columns | None) -> Any:
         """Define a column; ``df.Define(name, functor)`` calls it.
@@ -291,17 +241,9 @@ class Functor(distributed.Travelling):
         Error
             A column is missing or does not hold numbers, or their count does not fit the model.
         """
-        named = self._match(self._request.columns if columns is None else columns)
-        node, where = frames.helper_column(node, "where", self._request.where)
-        node, by = frames.helper_column(node, "by", self._request.by)
-        wanted = [column for columns in named.values() for column in columns]
-        wanted += [column for column in (where, by) if column is not None]
-        types = {column: frames.type_of(node, column, self.session.name) for column in dict.fromkeys(wanted)}
-        event = self._event(named, types, where, by)
-        node, kind = frames.interface(node)
-        adapt, models = self._adapter(event, adapter.Frame(kind, method))
-        with frames.errors_of_root(r"RDataFrame::\w+: (.*)"):
-            return adapt(node, name, models, list(types))
+        from rdf_helpers import frames
+
+        return frames.define(node, method, name, self._builder, self._match(columns))
 
     def __call__(self, *events: Any) -> Any:
         """Score arrays, as a data frame scores events.
@@ -325,16 +267,14 @@ class Functor(distributed.Travelling):
             The arrays are not as many as the columns, differ in length, or do not fit the model.
         """
         if len(events) == 1 and tables.is_table(events[0]):
-            named, columns = self._from_table(events[0])
+            named = self._match()
+            columns = tables.columns_of(events[0], distinct(named), self._request.helpers)
         else:
-            named, columns = self._from_arrays(events)
-        types = {
-            column: ColumnType("", "", isinstance(values, tables.Lists), getattr(values, "length", None))
-            for column, values in columns.items()
-        }
-        event = self._event(named, types, self._request.where, self._request.by)
-        scores = arrays.score(event, self._sessions, columns)
-        return scores if self._is_struct else next(iter(scores.values()))
+            named, columns = self._numbered(events)
+        types = {column: tables.type_of(values) for column, values in columns.items()}
+        event = self._builder.event(named, types, self._request.where, self._request.by)
+        scores = arrays.score(event, self._models.sessions, columns)
+        return scores if self._builder.is_struct else next(iter(scores.values()))
 
     def emit(
         self, directory: str | os.PathLike[str] = ".", *, types: Mapping[str, str] | None = None
@@ -363,159 +303,39 @@ class Functor(distributed.Travelling):
             A type is none of numbers or lists of numbers, or is that of no column; or the models of several
             folds have the same name.
         """
-        named = self._match(self._request.columns)
-        given = dict(types or {})
-        wanted = [column for columns in named.values() for column in columns]
-        kinds = {column: _parsed(column, given.pop(column, "float")) for column in dict.fromkeys(wanted)}
-        helpers: dict[str, str] = {}
+        from rdf_helpers import macro
 
-        def chooser(asked: str | None, usual: str) -> str | None:
-            """The column of `where` or `by`, which the header makes of an expression."""
-            if asked is None:
-                return None
-            column = asked if frames.is_column(asked) else frames.helper_name(asked)
-            kind = _parsed(asked, given.pop(asked, usual))
-            kinds.setdefault(column, kind)
-            if column != asked:
-                helpers[column] = f"static_cast<{kind.spelled}>({asked})"
-            return column
-
-        where, by = chooser(self._request.where, "bool"), chooser(self._request.by, "long")
-        if given:
-            raise Error(f"types: the functor reads no column {quoted([*given])}; it reads {quoted([*kinds])}")
-        names = [session.name for session in self._sessions]
-        if len(set(names)) < len(names):
-            raise Error(f"the models need different names to be emitted, they are {quoted(names)}")
-        event = self._event(named, kinds, where, by)
-        symbols, _ = self._shapes(event.plan)
-        models = [
-            macro.EmittedModel(session.name, symbols, _output_facts(session)) for session in self._sessions
-        ]
-        text = macro.write(event, models, helpers)
+        text = macro.header(self._builder, self._match(), types or {})
         precision = str(self._options.get("precision", "float32"))
         files = [
             file for source in self._sources for file in emit(source.load(), directory, precision=precision)
         ]
-        return [*files, write_file(Path(directory) / f"{names[0]}_rdf.hxx", text.encode())]
+        return [*files, write_file(Path(directory) / f"{self.session.name}_rdf.hxx", text.encode())]
 
     def _arguments(self) -> tuple[Any, ...]:
         return self._sources, self._request, self._options
 
     def __repr__(self) -> str:
-        outputs = ", ".join(str(self.session.outputs[choice.output]) for choice in self._choices)
+        outputs = ", ".join(str(self.session.outputs[choice.output]) for choice in self._builder.choices)
         return f"<pysofie.Functor {self.session.name} -> {outputs}>"
-
-    # --- what happens to an event -----------------------------------------------------------------------
 
     def _bounds(self) -> dict[str, tuple[int, int]]:
         """What the user said of dynamic dims."""
         dims = self._sources[0].dims if self._sources else {}
         return {symbol: (b[0], b[1]) for symbol, b in dims.items() if isinstance(b, tuple) and len(b) == 2}
 
-    def _match(self, columns: Columns | None) -> dict[str, tuple[str, ...]]:
-        features = self._sources[0].load().feature_names if columns is None and self._sources else None
-        named = match(self.session.inputs, columns, features, self._layout.masks)
-        for tensor in self.session.inputs:
-            if tensor.name in named:
-                layout.require_fitting(tensor, named[tensor.name])
-        self._scalings(named)
-        return named
+    def _match(self, columns: Columns | None = None) -> dict[str, tuple[str, ...]]:
+        """The columns of each input: these, else what the user or the model's metadata says."""
+        chosen = self._request.columns if columns is None else columns
+        features = self._sources[0].load().feature_names if chosen is None and self._sources else None
+        return self._builder.match(chosen, features)
 
-    def _scalings(self, named: Mapping[str, tuple[str, ...]]) -> dict[tuple[str, int], Scaling]:
-        return {
-            (name, i): scaling
-            for name, preprocessing in self._preprocessing.items()
-            for i, scaling in enumerate(preprocessing.scalings(named[name]))
-        }
-
-    def _event(
-        self,
-        named: Mapping[str, tuple[str, ...]],
-        types: dict[str, ColumnType],
-        where: str | None,
-        by: str | None,
-    ) -> adapter.Event:
-        lists = {column: kind.length for column, kind in types.items() if kind.is_list}
-        plan = layout.plan(self.session.inputs, named, lists, self._layout)
-        described = results.describe(
-            self._choices,
-            self.session.outputs,
-            self._shapes(plan)[1],
-            plan.open_symbols,
-            self.session.measured,
-        )
-        event = adapter.Event(
-            plan, types, self._scalings(named), self.session.symbols, described, self._is_struct, by, where
-        )
-        if self._request.default is not None:
-            event = replace(event, default=float(self._request.default))
-        if by is not None and types[by].is_list:
-            raise Error(f"by: '{by}' holds a list; one number per event chooses the model")
-        if event.selects_objects:
-            _require_objects(event, where or "")
-        return event
-
-    def _shapes(self, plan: layout.Plan) -> tuple[list[int], list[list[int]]]:
-        """Values of the symbols that the model takes, and the shapes of its outputs for them."""
-        runner = self.session.library.session(str(self.session.weights))
-        sizes, last = plan.smallest, 1 << 12
-        while True:
-            symbols = plan.symbol_values(self.session.symbols, sizes)
-            try:
-                runner.prepare(symbols)
-                return symbols, runner.output_shapes()
-            except ShapeError:
-                if not plan.open_symbols or max(sizes) >= last:
-                    raise
-            sizes = [
-                2 * size if extent.low != extent.high else size
-                for size, extent in zip(sizes, plan.extents, strict=True)
-            ]
-
-    # --- RDataFrame -------------------------------------------------------------------------------------
-
-    def _adapter(self, event: adapter.Event, frame: adapter.Frame) -> tuple[Any, int]:
-        """The C++ function that defines the column in a frame, and the address of the models."""
-        cling.declare_adapters()
-        template = adapter.write("NAME", event, frame)
-        name = f"pysofie_adapter_{hashlib.sha256(template.encode()).hexdigest()[:16]}"
-        code = re.sub(r"\bNAME(?=\b|_result\b|_define\b)", name, template)
-        cling.declare(f"#pragma cling optimize(3)\n{code}")
-        return getattr(cling.root(), f"{name}_define"), self._shared(event.plan).address
-
-    def _shared(self, plan: layout.Plan) -> _core.AdapterModels:
-        """The models whose sessions all threads of all event loops share."""
-        symbols, _ = self._shapes(plan)
-        with self._lock:
-            if tuple(symbols) not in self._models:
-                _kept_loaded.extend(self._sessions)
-                self._models[tuple(symbols)] = _open(self._sessions, symbols)
-            return self._models[tuple(symbols)]
-
-    # --- arrays -----------------------------------------------------------------------------------------
-
-    def _extra_columns(self) -> list[str]:
-        """The columns of `where` and `by`."""
-        asked = [
-            expression for expression in (self._request.where, self._request.by) if expression is not None
-        ]
-        return [column for expression in asked for column in expressions.columns(expression)]
-
-    def _from_table(self, table: Any) -> tuple[dict[str, tuple[str, ...]], dict[str, tables.Column]]:
-        named = self._match(self._request.columns)
-        wanted = [column for columns in named.values() for column in columns]
-        columns = {column: tables.pick(table, column) for column in dict.fromkeys(wanted)}
-        for expression in (self._request.where, self._request.by):
-            if expression is not None and expression not in columns:
-                columns[expression] = tables.evaluated(table, expression)
-        return named, columns
-
-    def _from_arrays(
-        self, given: Sequence[Any]
-    ) -> tuple[dict[str, tuple[str, ...]], dict[str, tables.Column]]:
-        if self._extra_columns():
+    def _numbered(self, given: Sequence[Any]) -> tuple[dict[str, tuple[str, ...]], dict[str, tables.Column]]:
+        """The columns of each input, named by their positions, and what they hold."""
+        if self._request.extra_columns:
             raise ShapeError(
-                f"{self.session.name} reads {quoted(self._extra_columns())}, too: give a mapping of columns"
+                f"{self.session.name} reads {quoted(self._request.extra_columns)}, too: give a mapping of "
+                "columns"
             )
         named = self._match_count(given)
         count = sum(map(len, named.values()))
@@ -531,48 +351,6 @@ class Functor(distributed.Travelling):
 
     def _match_count(self, given: Sequence[Any]) -> dict[str, tuple[str, ...]]:
         """The columns, which need no names where there is one input."""
-        if self._request.columns is not None or len(self.session.inputs) - len(self._layout.masks) > 1:
-            return self._match(self._request.columns)
+        if self._request.columns is not None or len(self.session.inputs) - len(self._builder.masks) > 1:
+            return self._match()
         return self._match([f"#{i}" for i in range(len(tables.split(given, None)))])
-
-
-def _require_alike(sessions: Sequence[Session]) -> None:
-    first = sessions[0]
-    for session in sessions[1:]:
-        for what in ("inputs", "outputs"):
-            if getattr(session, what) != getattr(first, what):
-                ours, theirs = ("; ".join(map(str, getattr(s, what))) for s in (first, session))
-                raise Error(f"fold: the models differ in their {what}: {ours} and {theirs}")
-
-
-def _require_objects(event: adapter.Event, where: str) -> None:
-    """A list in `where` needs a result for every object."""
-    extents = event.plan.extents
-    is_object = len(extents) == 1 and all(part.axis in (0, None) for part in event.plan.layouts)
-    if not is_object or not all(result.is_open and result.axes[0] == 0 for result in event.results):
-        raise Error(f"where: '{where}' holds a list, but the model gives no value for each of its entries")
-
-
-def _open(sessions: Sequence[Session], symbols: Sequence[int]) -> _core.AdapterModels:
-    return _core.AdapterModels(
-        [
-            (session.library.address, session.name, str(session.weights), _output_facts(session))
-            for session in sessions
-        ],
-        list(symbols),
-    )
-
-
-def _output_facts(session: Session) -> list[tuple[int, int, bool]]:
-    """Itemsize, rank, and whether the data decide the shape, of each output."""
-    return [
-        (np.dtype(tensor.dtype).itemsize, len(tensor.shape), tensor.name in session.measured)
-        for tensor in session.outputs
-    ]
-
-
-def _parsed(column: str, spelled: str) -> ColumnType:
-    kind = parse_type(spelled)
-    if kind is None:
-        raise Error(f"types: '{column}' cannot be {spelled!r}; it is a number or a list of numbers")
-    return kind

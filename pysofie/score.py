@@ -16,8 +16,9 @@ import numpy as np
 
 from pysofie import friend, interrupts, trees
 from pysofie.errors import Error
-from pysofie.functor import Functor, Request, make
+from pysofie.functor import Functor, make
 from pysofie.trees import Columns
+from rdf_helpers.event import Request
 
 if TYPE_CHECKING:
     from pysofie.importers import ModelLike

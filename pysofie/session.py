@@ -425,7 +425,8 @@ class Session:
         return f"<pysofie.Session {self.name} on {self.target}: ({inputs}) -> ({outputs})>"
 
     def _score_events(self, arrays: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        from pysofie.functor import Functor, Request
+        from pysofie.functor import Functor
+        from rdf_helpers.event import Request
 
         if named:
             raise ShapeError(f"{self.name}: events are given as records, or column by column, without names")

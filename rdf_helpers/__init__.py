@@ -2,9 +2,10 @@
 
 The C++ side is headers in ``include/pysofie``, of which Cling sees only ``adapter.hxx``. The Python
 side decides which columns feed which input (`columns`) and where their values lie in it (`layout`), what is
-done to them first (`preprocessing`) and what becomes of the outputs (`results`). It writes the few lines of
-C++ that carry an event from columns to a session and back (`adapter`, and `macro` for C++ users), has Cling
-compile them (`cling`), and lets ``Define`` take the result (`hook`), on distributed data frames too
+done to them first (`preprocessing`) and what becomes of the outputs (`results`); `event` puts that together,
+for the `models` among which an event chooses. It writes the few lines of C++ that carry an event from columns
+to a session and back (`adapter`, and `macro` for C++ users), has Cling compile them (`cling`), defines
+columns with them (`frames`), and lets ``Define`` take the result (`hook`), on distributed data frames too
 (`distributed`).
 `arrays` does the same to arrays, which `tables` takes from what users have; `expressions` are evaluated over
 them as ROOT would.

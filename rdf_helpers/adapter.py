@@ -9,57 +9,15 @@ model is in ``adapter.hxx``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .columns import ColumnType, cpp_string, quoted
-from .layout import Extent, Layout, Plan
+from .columns import cpp_string, quoted
+from .event import Event
+from .layout import Extent, Layout
 from .preprocessing import Scaling, number
 from .results import CPP_TYPES, Kind, Result
 
 _UNLIMITED = "std::numeric_limits<std::size_t>::max()"
-
-
-@dataclass(frozen=True)
-class Event:
-    """All that an adapter does to an event.
-
-    Attributes
-    ----------
-    plan : Plan
-        How columns are laid into inputs.
-    types : dict of str to ColumnType
-        What the columns hold; in the order of the adapter's arguments.
-    scalings : dict of (str, int) to Scaling
-        What happens to values, by input and position among its columns.
-    symbols : sequence of str
-        The model's symbols.
-    results : sequence of Result
-        What the event has in the end.
-    is_struct : bool
-        Whether the results are the members of a struct.
-    fold : str or None
-        The column that says which model an event is for.
-    where : str or None
-        The column that is false where the model is not wanted.
-    default : float
-        The result where it is not.
-    """
-
-    plan: Plan
-    types: dict[str, ColumnType]
-    scalings: dict[tuple[str, int], Scaling]
-    symbols: Sequence[str]
-    results: Sequence[Result]
-    is_struct: bool = False
-    fold: str | None = None
-    where: str | None = None
-    default: float = math.nan
-
-    @property
-    def selects_objects(self) -> bool:
-        """Whether `where` chooses among the objects of an event."""
-        return self.where is not None and self.types[self.where].is_list
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import numpy as np
 from pysofie.errors import ShapeError
 
 from . import results
-from .adapter import Event
 from .columns import quoted
+from .event import Event
 from .layout import Layout
 from .tables import Column, Lists, awkward
 

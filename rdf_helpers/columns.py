@@ -125,6 +125,11 @@ def match(
     return {name: (column,) for name, column in zip(names, listed, strict=True)}
 
 
+def distinct(named: Mapping[str, Sequence[str]]) -> list[str]:
+    """The columns of all inputs, each once."""
+    return list(dict.fromkeys(column for columns in named.values() for column in columns))
+
+
 def may_need_several(tensor: Tensor) -> bool:
     """Whether one column is not enough for the input: more than one of its axes is longer than 1."""
     return sum(dim != 1 for dim in tensor.shape[1:]) > 1 or any(

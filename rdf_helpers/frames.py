@@ -1,18 +1,68 @@
-"""What is asked of a data frame of ROOT when a column is defined."""
+"""A column of a data frame of ROOT: what is asked of the frame, and how it gets the column."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from pysofie.errors import Error
 
-from . import cling
-from .columns import ColumnType, column_type
+from . import adapter, cling
+from .columns import ColumnType, column_type, distinct
+from .event import Event, EventBuilder
+
+
+def define(
+    node: Any, method: str, name: str, builder: EventBuilder, named: Mapping[str, tuple[str, ...]]
+) -> Any:
+    """Define a column.
+
+    Parameters
+    ----------
+    node : ROOT.RDF.RInterface
+        Where it is wanted.
+    method : {"Define", "Redefine"}
+        How.
+    name : str
+        The column to make.
+    builder : EventBuilder
+        Finds out what happens to an event.
+    named : dict of str to tuple of str
+        The columns of each input.
+
+    Returns
+    -------
+    ROOT.RDF.RInterface
+
+    Raises
+    ------
+    Error
+        A column is missing or does not hold numbers.
+    """
+    models, request = builder.models, builder.request
+    node, where = helper_column(node, "where", request.where)
+    node, by = helper_column(node, "by", request.by)
+    wanted = [*distinct(named), *(column for column in (where, by) if column is not None)]
+    types = {column: type_of(node, column, models.first.name) for column in dict.fromkeys(wanted)}
+    event = builder.event(named, types, where, by)
+    node, kind = interface(node)
+    adapt = _compiled(event, adapter.Frame(kind, method))
+    with errors_of_root(r"RDataFrame::\w+: (.*)"):
+        return adapt(node, name, models.shared(event.plan), list(types))
+
+
+def _compiled(event: Event, frame: adapter.Frame) -> Any:
+    """The C++ function that defines the column in a frame."""
+    cling.declare_adapters()
+    template = adapter.write("NAME", event, frame)
+    name = f"pysofie_adapter_{hashlib.sha256(template.encode()).hexdigest()[:16]}"
+    code = re.sub(r"\bNAME(?=\b|_result\b|_define\b)", name, template)
+    cling.declare(f"#pragma cling optimize(3)\n{code}")
+    return getattr(cling.root(), f"{name}_define")
 
 
 def type_of(node: Any, column: str, model: str) -> ColumnType:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from . import adapter
-from .columns import cpp_string
+from pysofie.errors import Error
+
+from . import adapter, frames
+from .columns import ColumnType, cpp_string, distinct, parse_type, quoted
+from .event import Event, EventBuilder
+from .models import output_facts
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,74 @@ class EmittedModel:
     outputs: Sequence[tuple[int, int, bool]]
 
 
-def write(event: adapter.Event, models: Sequence[EmittedModel], helpers: Mapping[str, str]) -> str:
+def header(builder: EventBuilder, named: Mapping[str, tuple[str, ...]], types: Mapping[str, str]) -> str:
     """Text of ``<name>_rdf.hxx``.
 
     Parameters
     ----------
-    event : Event
-        What happens to an event.
-    models : sequence of EmittedModel
-        The models among which it chooses; the first one names the header.
-    helpers : dict of str to str
-        Columns that the header defines first, with their expressions.
-
-    Returns
-    -------
-    str
-        C++17 that needs ROOT, the models' headers and ``pysofie/sessions.hxx``.
+    builder : EventBuilder
+        Finds out what happens to an event.
+    named : dict of str to tuple of str
+        The columns of each input.
+    types : dict of str to str
+        See `pysofie.functor.Functor.emit`, also for errors.
     """
+    kinds, request = _Types(types), builder.request
+    for column in distinct(named):
+        kinds.add(column, "float")
+    where, by = kinds.add_helper(request.where, "bool"), kinds.add_helper(request.by, "long")
+    kinds.require_read()
+    sessions = builder.models.sessions
+    names = [session.name for session in sessions]
+    if len(set(names)) < len(names):
+        raise Error(f"the models need different names to be emitted, they are {quoted(names)}")
+    event = builder.event(named, kinds.known, where, by)
+    symbols, _ = builder.models.shapes(event.plan)
+    models = [EmittedModel(session.name, symbols, output_facts(session)) for session in sessions]
+    return _text(event, models, kinds.helpers)
+
+
+class _Types:
+    """What columns hold, as the user says; and the columns that the header makes of expressions."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.known: dict[str, ColumnType] = {}
+        self.helpers: dict[str, str] = {}
+        self._given = dict(given)
+        self._read: set[str] = set()
+
+    def add(self, column: str, usual: str) -> None:
+        self.known[column] = self._type(column, usual)
+
+    def add_helper(self, asked: str | None, usual: str) -> str | None:
+        """The column of `where` or `by`."""
+        if asked is None:
+            return None
+        column = asked if frames.is_column(asked) else frames.helper_name(asked)
+        kind = self.known.setdefault(column, self._type(asked, usual))
+        if column != asked:
+            self.helpers[column] = f"static_cast<{kind.spelled}>({asked})"
+        return column
+
+    def require_read(self) -> None:
+        """Refuse types of what is not read."""
+        surplus = [column for column in self._given if column not in self._read]
+        if surplus:
+            raise Error(
+                f"types: the functor reads no column {quoted(surplus)}; it reads {quoted([*self.known])}"
+            )
+
+    def _type(self, column: str, usual: str) -> ColumnType:
+        self._read.add(column)
+        spelled = self._given.get(column, usual)
+        kind = parse_type(spelled)
+        if kind is None:
+            raise Error(f"types: '{column}' cannot be {spelled!r}; it is a number or a list of numbers")
+        return kind
+
+
+def _text(event: Event, models: Sequence[EmittedModel], helpers: Mapping[str, str]) -> str:
+    """C++17 that needs ROOT, the models' headers and ``pysofie/sessions.hxx``."""
     name = models[0].name
     includes = "\n".join(f'#include "{model.name}.hxx"' for model in models)
     columns = ", ".join(cpp_string(column) for column in event.types)

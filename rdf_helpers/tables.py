@@ -11,7 +11,7 @@ import numpy as np
 from pysofie.errors import Error, ShapeError
 
 from . import expressions
-from .columns import quoted
+from .columns import ColumnType, quoted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,6 +127,26 @@ def pick(table: Any, column: str) -> Column:
         ]
         raise ShapeError(f"there is no column '{column}' among {', '.join(known)}") from error
     return as_column(value, column)
+
+
+def columns_of(table: Any, wanted: Sequence[str], helpers: Sequence[str]) -> dict[str, Column]:
+    """Columns of a table, see `is_table`, and the values of expressions over its columns.
+
+    Raises
+    ------
+    Error
+        As `pick` and `evaluated`.
+    """
+    columns = {column: pick(table, column) for column in wanted}
+    for expression in helpers:
+        if expression not in columns:
+            columns[expression] = evaluated(table, expression)
+    return columns
+
+
+def type_of(column: Column) -> ColumnType:
+    """What a column holds; in arrays it has no C++ type."""
+    return ColumnType("", "", isinstance(column, Lists), getattr(column, "length", None))
 
 
 def evaluated(table: Any, expression: str) -> Column:
