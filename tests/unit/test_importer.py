@@ -179,7 +179,7 @@ def test_exponential_functions_are_refused():
 def test_not_a_model(content, tmp_path):
     path = tmp_path / "file.onnx"
     path.write_bytes(content)
-    with pytest.raises(pysofie.InvalidModelError, match="^file: "):
+    with pytest.raises(pysofie.InvalidModelError, match=r"^file: "):
         pysofie.load(path)
 
 
