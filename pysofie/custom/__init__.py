@@ -30,6 +30,7 @@ def operator(
     header: str | Sequence[str] = (),
     include_dirs: Sequence[str | Path] = (),
     flags: Sequence[str] = (),
+    torch: str | None = None,
     replace: bool = False,
 ) -> Callable[[Function], Function]:
     """Say what an operator means, by a decorator.
@@ -49,6 +50,10 @@ def operator(
         Where the compiler finds it.
     flags : sequence of str
         Other options of the compiler and linker, for instance ``"-L/opt/hep/lib", "-lmass"``.
+    torch : str, optional
+        The operator of PyTorch that it stands for, as ``"hep::invariant_mass"`` made by
+        ``torch.library.custom_op``: where a module calls it, `pysofie.load` writes this node. Tensors are
+        the node's inputs, in their order; the other parameters are its attributes, by their names.
     replace : bool
         Whether the operator may have been registered before.
 
@@ -85,6 +90,7 @@ def operator(
             function=function,
             headers=(header,) if isinstance(header, str) else tuple(header),
             flags=(*(f"-I{Path(folder).resolve()}" for folder in include_dirs), *flags),
+            torch=torch,
         )
         if domain in _OF_ONNX:
             raise Error(f"{definition} would be an operator of ONNX; choose a domain of your own")
@@ -110,6 +116,11 @@ def unregister(domain: str, name: str) -> None:
         raise Error(f"the operator {domain}.{name} is not registered")
 
 
+def registered() -> tuple[Definition, ...]:
+    """All operators that are registered."""
+    return tuple(_registered.values())
+
+
 def mentioned(content: bytes) -> tuple[Definition, ...]:
     """The registered operators that a serialised model may use: it is not parsed."""
     return tuple(
@@ -119,4 +130,4 @@ def mentioned(content: bytes) -> tuple[Definition, ...]:
     )
 
 
-__all__ = ["Definition", "Routine", "mentioned", "operator", "unregister"]
+__all__ = ["Definition", "Routine", "mentioned", "operator", "registered", "unregister"]

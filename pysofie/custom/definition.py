@@ -18,6 +18,7 @@ from pysofie.toolchains import TARGETS
 Output: TypeAlias = "tuple[Any, Sequence[Any]]"
 
 _FUNCTION = re.compile(r"(::)?[A-Za-z_]\w*(::[A-Za-z_]\w*)*")
+_TORCH = re.compile(r"\w+::\w+(\.\w+)?")
 _HEADER = re.compile(r"<[^<>\"\\\n]+>|[^<>\"\\\n]+")
 
 
@@ -63,6 +64,8 @@ class Definition:
         As they stand behind ``#include``.
     flags : tuple of str
         For the compiler.
+    torch : str or None
+        The operator of PyTorch whose node it is.
     """
 
     domain: str
@@ -72,6 +75,7 @@ class Definition:
     function: str | None = None
     headers: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
+    torch: str | None = None
 
     @staticmethod
     def of(
@@ -83,6 +87,7 @@ class Definition:
         function: str | None,
         headers: tuple[str, ...],
         flags: tuple[str, ...],
+        torch: str | None,
     ) -> Definition:
         """Check what `pysofie.operator` was given."""
         label = f"{domain}.{name}"
@@ -101,9 +106,11 @@ class Definition:
             raise Error(f"{label}: header is the name of a file, {headers} is not")
         if any("\n" in flag for flag in flags):
             raise Error(f"{label}: a flag of a compiler has one line")
+        if torch is not None and not _TORCH.fullmatch(torch):
+            raise Error(f"{label}: torch names an operator as 'library::operator', {torch!r} does not")
         included = tuple(header if header.startswith("<") else f'"{header}"' for header in headers)
         bodies = {} if function is not None else None if bodies is None else dict(bodies)
-        definition = Definition(domain, name, rule, bodies, function, included, flags)
+        definition = Definition(domain, name, rule, bodies, function, included, flags, torch)
         definition.parameters()  # refuses others than those of an operator
         return definition
 
@@ -112,7 +119,7 @@ class Definition:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel with the rule: by its name if it lies in a module, else by cloudpickle as what it does."""
-        rest = (self.bodies, self.function, self.headers, self.flags)
+        rest = (self.bodies, self.function, self.headers, self.flags, self.torch)
         return _arrive, (self.domain, self.name, _packed(self), *rest)
 
     def parameters(self) -> tuple[list[inspect.Parameter], list[inspect.Parameter]]:

@@ -12,9 +12,11 @@ import onnx
 import torch
 from torch.utils import _pytree as pytree
 
-from pysofie.errors import UnsupportedError
+from pysofie.custom.writing_out import written_out
+from pysofie.errors import Error, UnsupportedError
 from pysofie.importers import agreement
 from pysofie.importers.frameworks import Exported
+from pysofie.importers.source import Source
 from pysofie.importers.torch.call import Call, as_array
 
 if TYPE_CHECKING:
@@ -58,16 +60,19 @@ def other_inputs(call: Call) -> dict[str, torch.Tensor]:
 def difference(proto: ModelProto, call: Call, feeds: Sequence[Arrays]) -> str:
     """How the ONNX differs from the module, and where that arises; empty if it does not.
 
-    Operators of the user's own are known to pysofie alone, so that a model with them is not compared: a
-    warning says so.
+    Operators of the user's own are written out as what they are composed of. C++ text, and what is not
+    registered, is known to nobody here, so that a model with it is not compared: a warning says so.
     """
-    foreign = sorted(_foreign_domains(proto))
-    if foreign:
-        warnings.warn(
-            f"the model has operators of {', '.join(foreign)}, so what torch wrote was not compared with it",
-            stacklevel=2,
-        )
-        return ""
+    if foreign := sorted(_foreign_domains(proto)):
+        try:
+            proto = onnx.ModelProto.FromString(written_out(Source(proto.SerializeToString())))
+        except Error:
+            warnings.warn(
+                f"the model has operators of {', '.join(foreign)}, so what torch wrote was not compared with "
+                "it",
+                stacklevel=2,
+            )
+            return ""
     found = agreement.first_difference(Exported(proto, call.run), feeds)
     if found is None:
         return ""

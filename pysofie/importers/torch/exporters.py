@@ -18,18 +18,13 @@ from torch.fx.experimental.symbolic_shapes import GuardOnDataDependentSymNode
 from pysofie.errors import UnsupportedError
 from pysofie.importers.order import subgraphs
 from pysofie.importers.signature import rename, separate_outputs
-from pysofie.importers.torch import check
+from pysofie.importers.torch import check, library
 from pysofie.importers.torch.call import Call, as_array
 from pysofie.importers.torch.decompositions import decomposed
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-#: For operators of torch's libraries, what writes them as ONNX: ``{torch.ops.mine.op.default: function}``, as
-#: `custom_translation_table` of `torch.onnx.export`.
-TRANSLATIONS: dict[Any, Callable[..., Any]] = {}
-#: The versions of ONNX domains that symbolic functions (`torch.onnx.register_custom_op_symbolic`) write.
-OPSETS: dict[str, int] = {}
 # The opsets that the exporters are written in, so that no version is converted.
 _OPSET_OF_PROGRAMS = 18
 _OPSET_OF_TRACES = 17
@@ -75,9 +70,9 @@ def write(call: Call, *, traces_first: bool = False) -> ModelProto:
             _forget_sources(proto)
             return proto
         complaints.append(f"what {name} writes computes something else: {difference}")
-    raise UnsupportedError(
-        "\n  ".join([f"torch does not write this {call.kind} as ONNX:", *complaints, call.advice])
-    )
+    lines = [f"torch does not write this {call.kind} as ONNX:", *complaints]
+    lines += [library.advice("\n".join(complaints)), call.advice]
+    raise UnsupportedError("\n  ".join(filter(None, lines)))
 
 
 def _exporters(call: Call, traces_first: bool) -> dict[str, Exporter]:
@@ -118,7 +113,7 @@ def _from_program(call: Call, inputs: Tensors) -> ModelProto:
         optimize=False,
         opset_version=_OPSET_OF_PROGRAMS,
         verbose=False,
-        custom_translation_table=TRANSLATIONS,
+        custom_translation_table=library.translations(),
     )
     return exported.model_proto
 
@@ -142,7 +137,7 @@ def _from_trace(call: Call, inputs: Tensors, *, is_flat: bool = False) -> ModelP
             output_names=list(call.outputs),
             dynamic_axes={name: named for name, named in axes.items() if named},
             opset_version=_OPSET_OF_TRACES,
-            custom_opsets=OPSETS,
+            custom_opsets=library.opsets(),
         )
     return onnx.ModelProto.FromString(content.getvalue())
 
@@ -150,12 +145,13 @@ def _from_trace(call: Call, inputs: Tensors, *, is_flat: bool = False) -> ModelP
 @contextmanager
 def _symbols() -> Iterator[None]:
     """Teach the exporter of traces what it does not know, for this export."""
-    for operator, function in _SYMBOLS.items():
+    symbols = _SYMBOLS | library.symbolics()
+    for operator, function in symbols.items():
         torch.onnx.register_custom_op_symbolic(operator, function, _OPSET_OF_TRACES)
     try:
         yield
     finally:
-        for operator in _SYMBOLS:
+        for operator in symbols:
             torch.onnx.unregister_custom_op_symbolic(operator, _OPSET_OF_TRACES)
 
 
