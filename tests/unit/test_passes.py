@@ -1,4 +1,4 @@
-"""What passes must reach, seen in the code."""
+"""What passes must reach, seen in the code, and what they must leave."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 
 import nets
 import numpy as np
+import onnxruntime
+import pytest
 import support
 from onnx import helper
 
@@ -60,6 +62,16 @@ def test_factors_behind_a_product_go_into_its_weights():
     (kernel,) = [line for line in program.dump("kernels").splitlines() if "contraction" in line]
     assert re.search(r"epilogue add\(acc, b\d+\[i2\*1\]\)$", kernel)
     assert all(result.ok for result in pysofie.verify(model))
+
+
+@pytest.mark.parametrize(("operator", "factors"), [("Div", [0, -0.0, 2]), ("Mul", [np.inf, -np.inf, 0.5])])
+def test_infinite_factors_stay_behind_the_product(operator, factors):
+    constants = {"w": np.float32([[1, -1, 0], [2, 0, 0], [-3, 4, 1]]), "s": np.float32(factors)}
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["a"]), helper.make_node(operator, ["a", "s"], ["y"])]
+    proto = support.model(nodes, [support.floats("x", "n", 3)], [support.floats("y", "n", 3)], constants)
+    x = np.float32([[1, 2, 3], [-1, 0.5, 0.25], [0, 0, 0]])
+    expected = onnxruntime.InferenceSession(proto.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_array_equal(pysofie.compile(proto)(x), expected)
 
 
 def _body(tmp_path, nodes, constants):

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "passes/evaluation.hxx"
 #include "sofie/passes.hxx"
@@ -50,6 +51,15 @@ void collectLinear(const Program& program, const Expr& expr, std::vector<Expr>& 
   for (const Expr& arg : expr->args) collectLinear(program, arg, found);
 }
 
+/// True when all elements of the constant are finite. Infinity times a sum is infinite; the sum of its
+/// products may be no number.
+bool isFinite(const Program& program, const Expr& constant) {
+  const auto& values = program.buffers[static_cast<std::size_t>(constant->view.buffer)].constant;
+  for (std::int64_t i = 0; i < values->size(); ++i)
+    if (!std::isfinite(values->at<double>(i))) return false;
+  return true;
+}
+
 /// Multiplies the constant operand by the scale, when the operand varies along all of the scale's loops.
 std::optional<Expr> scaledElement(Program& program, const Nest& nest, const Expr& scale) {
   for (std::size_t side = 2; side-- > 0;) {
@@ -58,7 +68,7 @@ std::optional<Expr> scaledElement(Program& program, const Nest& nest, const Expr
     const auto has = variablesOf(weight, nest.variables()), wants = variablesOf(scale, nest.variables());
     if (!std::includes(has.begin(), has.end(), wants.begin(), wants.end())) continue;
     const auto scaled = evaluated(program, nest, weight * scale);
-    if (!scaled) continue;
+    if (!scaled || !isFinite(program, *scaled)) continue;
     return side == 1 ? nest.element->args[0] * *scaled : *scaled * nest.element->args[1];
   }
   return std::nullopt;
