@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -172,15 +171,7 @@ class Application:
     def digest(self) -> str:
         """Identifies what the node means, and what the compiler is told for it."""
         answers = (f"{key} {answer.text}" for key, answer in sorted(self.answers.items()))
-        parts = [*answers, *self.definition.flags]
-        return hashlib.sha256("\0".join([*parts, *self._header_texts()]).encode()).hexdigest()
-
-    def _header_texts(self) -> list[str]:
-        """The headers that lie in the folders of the flags: another text is another operator."""
-        folders = [Path(flag[2:]) for flag in self.definition.flags if flag.startswith("-I")]
-        names = [header.strip('"<>') for header in self.definition.headers]
-        files = [folder / name for name in names for folder in folders if (folder / name).is_file()]
-        return [file.read_text(errors="replace") for file in files]
+        return hashlib.sha256("\0".join([*answers, *self.definition.flags]).encode()).hexdigest()
 
 
 def _value(node: NodeProto, attribute: AttributeProto) -> Any:

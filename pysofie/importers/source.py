@@ -138,8 +138,13 @@ class Source:
             for tensor in self.proto().external_data:
                 digest.update(tensor.encode())
         if self.definitions:  # what they mean is known when they have been asked
-            for application in self.load().custom:
+            from pysofie.custom import dependencies
+
+            applications = self.load().custom
+            for application in applications:
                 digest.update(application.digest().encode())
+            for definition in {str(each.definition): each.definition for each in applications}.values():
+                digest.update(dependencies.contents(definition).encode())
         return digest.hexdigest()
 
     def _may_refer_outside(self) -> bool:

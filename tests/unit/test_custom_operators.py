@@ -201,6 +201,53 @@ def test_definitions_make_the_key_and_travel(register, tmp_path):
     assert "shape=('n',)" in done.stdout, done.stderr
 
 
+def test_files_that_an_operator_reads_make_the_key(register, tmp_path):
+    texts = {
+        "include/mass.h": '#include "detector/frame.h"\n#include <units.h>\n#include <cmath>\n',
+        "include/detector/frame.h": '#pragma once\n#  include "geometry.h" // near\n#include "frame.h"',
+        "include/detector/geometry.h": "inline float size() { return 2; }",
+        "include/detector/unread.h": "",
+        "other/units.h": "inline float gev() { return 1; }",
+        "other/geometry.h": "not this one",
+        "body.inc": "mass[item] = 1;",
+        "lib/libmass.a": "1",
+        "extra.o": "1",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    register(
+        "hep",
+        "MassText",
+        text=f'#include "{tmp_path}/body.inc"\n',
+        header="mass.h",
+        include_dirs=[tmp_path / "include"],
+        flags=["-isystem", f"{tmp_path}/other", f"-L{tmp_path}/lib", "-lmass", f"{tmp_path}/extra.o"],
+    )(mass_rule)
+    proto = model(mass_node("MassText", outputs=["y"]))
+    first = pysofie.load(proto).digest
+    changed = set()
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text + "\n// changed")
+        if pysofie.load(proto).digest != first:
+            changed.add(name)
+        (tmp_path / name).write_text(text)
+    assert changed == set(texts) - {"include/detector/unread.h", "other/geometry.h"}
+    assert pysofie.load(proto).digest == first
+
+
+def test_a_header_of_a_header_changes_the_result(register, tmp_path):
+    (tmp_path / "detector").mkdir()
+    (tmp_path / "mass.h").write_text('#include "detector/scale.h"\n')
+    register("hep", "MassText", text="mass[item] = SCALE;", header="mass.h", include_dirs=[tmp_path])(
+        mass_rule
+    )
+    proto = model(mass_node("MassText", outputs=["y"]))
+    for scale in (2, 3, 2):
+        (tmp_path / "detector" / "scale.h").write_text(f"#define SCALE {scale}\n")
+        np.testing.assert_array_equal(pysofie.compile(proto)(P, Q), np.full(len(P), scale))
+
+
 def test_what_cannot_travel_is_refused(register, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     register("hep", "InvariantMass")(lambda p, q: invariant_mass(p, q))
