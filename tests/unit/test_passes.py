@@ -6,6 +6,7 @@ import re
 
 import nets
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import support
@@ -92,6 +93,19 @@ def test_scalars_are_numbers_and_divisions_by_them_products(tmp_path):
 def test_divisions_below_a_rounding_stay(tmp_path):
     nodes = [helper.make_node("Div", ["x", "three"], ["q"]), helper.make_node("Floor", ["q"], ["y"])]
     assert " / " in _body(tmp_path, nodes, {"three": np.float32(3)})
+
+
+def test_divisions_whose_results_are_rounded_elsewhere_stay():
+    """With a range around zero the zero point lies half-way between two codes."""
+    x = np.linspace(-3.75, 3.75, 61, dtype="float32")
+    node = helper.make_node("DynamicQuantizeLinear", ["x"], ["y", "scale", "zero_point"])
+    byte = onnx.TensorProto.UINT8
+    outputs = [helper.make_tensor_value_info("y", byte, ["n"]), support.floats("scale")]
+    outputs.append(helper.make_tensor_value_info("zero_point", byte, []))
+    proto = support.model([node], [support.floats("x", "n")], outputs)
+    expected = onnxruntime.InferenceSession(proto.SerializeToString()).run(None, {"x": x})
+    for result, wanted in zip(pysofie.compile(proto)(x), expected, strict=True):
+        np.testing.assert_array_equal(result, wanted)
 
 
 def test_weights_stay_data(tmp_path):

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <set>
 
 #include "sofie/passes.hxx"
 
@@ -56,6 +57,22 @@ std::optional<Expr> reciprocalOf(const Expr& divisor) {
   return number(divisor->type, 1 / divisor->real);
 }
 
+/// The buffers that expressions with a discontinuity read.
+std::set<int> readBelowDiscontinuities(const Program& program) {
+  std::set<int> buffers;
+  forEachKernel(program.kernels, [&](const Kernel& kernel) {
+    const auto* nest = std::get_if<Nest>(&kernel.body);
+    if (!nest) return;
+    forEachExpression(*nest, [&](const Expr& expr) {
+      if (!hasDiscontinuity(expr)) return;
+      walk(expr, [&](const Expr& node) {
+        if (node->op == Op::Load) buffers.insert(node->view.buffer);
+      });
+    });
+  });
+  return buffers;
+}
+
 bool multiplyByReciprocals(Expr& expr) {
   if (hasDiscontinuity(expr)) return false;
   bool changed = false;
@@ -72,10 +89,11 @@ bool multiplyByReciprocals(Expr& expr) {
 
 bool inlineScalars(Program& program) {
   bool changed = false;
+  const std::set<int> exact = readBelowDiscontinuities(program);
   forEachNest(program.kernels, [&](Nest& nest) {
     forEachExpression(nest, [&](Expr& expr) {
       changed = inlineScalars(program, expr) || changed;
-      changed = multiplyByReciprocals(expr) || changed;
+      if (exact.count(nest.target.buffer) == 0) changed = multiplyByReciprocals(expr) || changed;
     });
   });
   return changed;
