@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from pysofie.tracing.recorder import Recorder, element_type
+from pysofie.errors import Error, ShapeError
+from pysofie.tracing.recorder import Recorder, as_array, element_type, type_name, type_names
 from pysofie.tracing.tensor import UFUNCS, Tensor, xp
 
 _SAME: dict[np.ufunc, str] = {
@@ -72,14 +73,45 @@ _COMPARISONS: dict[np.ufunc, str] = {
 
 def recorder_of(values: Iterable[Any]) -> Recorder:
     """The recorder of the first tensor."""
-    return next(value.recorder for value in values if isinstance(value, Tensor))
+    recorders = (value.recorder for value in values if isinstance(value, Tensor))
+    found = next(recorders, None)
+    if found is None:
+        raise Error("there is no symbolic tensor among the operands")
+    return found
+
+
+def dtype_of(dtype: Any) -> np.dtype[Any]:
+    """An element type.
+
+    Raises
+    ------
+    ShapeError
+        There is no such type.
+    """
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        raise ShapeError(f"{dtype!r} is no type of elements; give one such as 'float32'") from None
 
 
 def cast(x: Tensor, dtype: Any) -> Tensor:
-    """Convert the elements; what is of that type stays."""
-    if x.dtype == dtype:
+    """Convert the elements; what is of that type stays.
+
+    Raises
+    ------
+    ShapeError
+        There is no such type, or nothing converts to it.
+    """
+    wanted = dtype_of(dtype)
+    if x.dtype == wanted:
         return x
-    return x.recorder.apply("Cast", [x], {"to": element_type(np.dtype(dtype), f"{x}, converted,")})[0]
+    kind = element_type(wanted, f"{x}, converted,")
+    taken = x.recorder.schema("Cast").outputs[0].types
+    if f"tensor({type_name(wanted)})" not in taken:
+        raise ShapeError(
+            f"{x} cannot become {wanted}; in opset {x.recorder.opset} it can be {type_names(taken)}"
+        )
+    return x.recorder.apply("Cast", [x], {"to": kind})[0]
 
 
 def as_tensor(recorder: Recorder, value: Any, dtype: Any = None) -> Tensor:
@@ -104,7 +136,7 @@ def result_type(function: Callable[..., Any], *values: Any) -> np.dtype[Any]:
 
 def common(*values: Any) -> list[Tensor]:
     """Tensors of the type that NumPy promotes them to."""
-    values = tuple(np.asarray(v) if isinstance(v, (list, tuple)) else v for v in values)
+    values = tuple(as_array(v) if isinstance(v, (list, tuple)) else v for v in values)
     recorder, dtype = recorder_of(values), np.result_type(*map(sample, values))
     return [as_tensor(recorder, value, dtype) for value in values]
 
@@ -351,8 +383,8 @@ def _signbit(x: Tensor) -> Tensor:
 
 
 def _matmul(x: Any, y: Any) -> Tensor:
-    dtype = np.result_type(sample(x), sample(y))
-    tensors = [as_tensor(recorder_of((x, y)), value, dtype) for value in (x, y)]
+    tensors = common(x, y)
+    dtype = tensors[0].dtype
     if dtype.kind in "bui" and dtype.itemsize < 4:
         return cast(_write("MatMul", *(cast(tensor, np.int32) for tensor in tensors)), dtype)
     return _write("MatMul", *tensors)

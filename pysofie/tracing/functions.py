@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pysofie.errors import Error
+from pysofie.errors import Error, ShapeError
 from pysofie.tracing import elementwise
-from pysofie.tracing.elementwise import as_tensor, cast, common, is_float, recorder_of, sample
-from pysofie.tracing.indexing import vector
+from pysofie.tracing.elementwise import as_tensor, cast, common, dtype_of, is_float, recorder_of, sample
+from pysofie.tracing.indexing import as_places, vector
 from pysofie.tracing.recorder import known_size
-from pysofie.tracing.reductions import axes_of
+from pysofie.tracing.reductions import axes_of, axis_of
 from pysofie.tracing.tensor import Tensor, implements, weak, xp
 
 # --- choices ----------------------------------------------------------------------------------------------
@@ -62,7 +64,7 @@ def _ndim(a: Tensor) -> int:
 @implements(np.size)
 def _size(a: Tensor, axis: int | None = None) -> Any:
     if axis is not None:
-        return a.shape[axis]
+        return a.shape[axis_of(axis, a.ndim)]
     known = known_size(a.dims)
     return weak(a.recorder.apply("Size", [a])[0]) if known is None else known
 
@@ -72,6 +74,10 @@ def _reshape(a: Tensor, shape: Any) -> Tensor:
     wanted = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
     # Else a zero would mean: as it was.
     attributes = {"allowzero": 1} if 0 in [size for size in wanted if isinstance(size, int)] else {}
+    sizes = [size for size in wanted if isinstance(size, int)]
+    known = known_size(a.dims)
+    if known is not None and len(sizes) == len(wanted) and -1 not in sizes and math.prod(sizes) != known:
+        raise ShapeError(f"{a} has {known} elements, and the shape {wanted} has {math.prod(sizes)}")
     return a.recorder.apply("Reshape", [a, vector(a.recorder, wanted)], attributes)[0]
 
 
@@ -102,7 +108,7 @@ def _transpose(a: Tensor, axes: Any = None) -> Tensor:
 @implements(np.swapaxes)
 def _swapaxes(a: Tensor, axis1: int, axis2: int) -> Tensor:
     order = list(range(a.ndim))
-    first, second = axes_of(axis1, a.ndim)[0], axes_of(axis2, a.ndim)[0]
+    first, second = axis_of(axis1, a.ndim), axis_of(axis2, a.ndim)
     order[first], order[second] = second, first
     return _transpose(a, order)
 
@@ -110,6 +116,8 @@ def _swapaxes(a: Tensor, axis1: int, axis2: int) -> Tensor:
 @implements(np.moveaxis)
 def _moveaxis(a: Tensor, source: Any, destination: Any) -> Tensor:
     sources, places = axes_of(source, a.ndim), axes_of(destination, a.ndim)
+    if len(sources) != len(places):
+        raise ShapeError(f"source={source!r} and destination={destination!r} name different numbers of axes")
     order = [axis for axis in range(a.ndim) if axis not in sources]
     for place, axis in sorted(zip(places, sources, strict=True)):
         order.insert(place, axis)
@@ -119,7 +127,15 @@ def _moveaxis(a: Tensor, source: Any, destination: Any) -> Tensor:
 @implements(np.broadcast_to)
 def _broadcast_to(array: Tensor, shape: Any) -> Tensor:
     wanted = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    return array.recorder.apply("Expand", [array, vector(array.recorder, wanted)])[0]
+    result = array.recorder.apply("Expand", [array, vector(array.recorder, wanted)])[0]
+    # ONNX broadcasts both ways: what is wanted to the tensor, too.
+    reached = (None,) * len(wanted) if result.dims is None else result.dims
+    fixed = [(size, dim) for size, dim in zip(wanted, reached, strict=False) if isinstance(size, int)]
+    if len(reached) != len(wanted) or any(
+        (isinstance(dim, int) and dim != size) or size < 0 for size, dim in fixed
+    ):
+        raise ShapeError(f"{array} cannot be broadcast to the shape {shape}")
+    return result
 
 
 @implements(np.flip)
@@ -148,7 +164,7 @@ def _ones_like(a: Tensor, dtype: Any = None) -> Tensor:
 
 @implements(np.full_like)
 def _full_like(a: Tensor, fill_value: Any, dtype: Any = None) -> Tensor:
-    value = as_tensor(a.recorder, fill_value, dtype or a.dtype)
+    value = as_tensor(a.recorder, fill_value, dtype_of(dtype) if dtype is not None else a.dtype)
     return a.recorder.apply("Expand", [value, a.recorder.apply("Shape", [a])[0]])[0]
 
 
@@ -160,7 +176,7 @@ def _concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Tensor:
     tensors = common(*arrays)
     if axis is None:
         tensors, axis = [_ravel(tensor) for tensor in tensors], 0
-    place = axes_of(axis, tensors[0].ndim)[0]
+    place = axis_of(axis, tensors[0].ndim)
     return tensors[0].recorder.apply("Concat", tensors, {"axis": place})[0]
 
 
@@ -219,16 +235,16 @@ def _einsum(subscripts: str, *operands: Any) -> Tensor:
 @implements(np.take)
 def _take(a: Any, indices: Any, axis: int | None = None) -> Tensor:
     recorder = recorder_of((a, indices))
-    x, places = as_tensor(recorder, a), as_tensor(recorder, indices, np.int64)
-    flat, place = (_ravel(x), 0) if axis is None else (x, axes_of(axis, x.ndim)[0])
+    x, places = as_tensor(recorder, a), as_places(recorder, indices)
+    flat, place = (_ravel(x), 0) if axis is None else (x, axis_of(axis, x.ndim))
     return recorder.apply("Gather", [flat, places], {"axis": place})[0]
 
 
 @implements(np.take_along_axis)
 def _take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Tensor:
     recorder = recorder_of((arr, indices))
-    x, places = as_tensor(recorder, arr), as_tensor(recorder, indices, np.int64)
-    return recorder.apply("GatherElements", [x, places], {"axis": axes_of(axis, x.ndim)[0]})[0]
+    x, places = as_tensor(recorder, arr), as_places(recorder, indices)
+    return recorder.apply("GatherElements", [x, places], {"axis": axis_of(axis, x.ndim)})[0]
 
 
 @implements(np.sort)
@@ -242,14 +258,16 @@ def _argsort(a: Tensor, axis: int | None = -1) -> Tensor:
 
 
 def _sorted(a: Tensor, axis: int | None) -> list[Tensor]:
-    x, place = (_ravel(a), 0) if axis is None else (a, axes_of(axis, a.ndim)[0])
+    x, place = (_ravel(a), 0) if axis is None else (a, axis_of(axis, a.ndim))
     count = vector(x.recorder, [x.shape[place]])
     return x.recorder.apply("TopK", [x, count], {"axis": place, "largest": 0, "sorted": 1})
 
 
 @implements(np.diff)
 def _diff(a: Tensor, n: int = 1, axis: int = -1) -> Tensor:
-    place = axes_of(axis, a.ndim)[0]
+    place = axis_of(axis, a.ndim)
+    if operator.index(n) < 0:
+        raise ShapeError(f"n={n}: differences are taken 0 times or more")
     before = [slice(None)] * place
     for _ in range(n):
         later, earlier = (a[tuple([*before, part])] for part in (slice(1, None), slice(None, -1)))
@@ -259,9 +277,9 @@ def _diff(a: Tensor, n: int = 1, axis: int = -1) -> Tensor:
 
 @implements(np.round, np.around)
 def _round(a: Tensor, decimals: int = 0) -> Tensor:
-    if not is_float(a) and decimals >= 0:
+    if not is_float(a) and operator.index(decimals) >= 0:
         return a
-    scale = 10.0 ** abs(decimals)
+    scale = 10.0 ** abs(operator.index(decimals))
     x = a if is_float(a) else cast(a, np.float64)
     rounded = xp.rint(x * scale) / scale if decimals > 0 else xp.rint(x / scale) * scale
     return cast(xp.rint(x) if decimals == 0 else rounded, a.dtype)
@@ -269,12 +287,12 @@ def _round(a: Tensor, decimals: int = 0) -> Tensor:
 
 @implements(np.tril)
 def _tril(m: Tensor, k: int = 0) -> Tensor:
-    return m.recorder.apply("Trilu", [m, np.int64(k)], {"upper": 0})[0]
+    return m.recorder.apply("Trilu", [m, np.int64(operator.index(k))], {"upper": 0})[0]
 
 
 @implements(np.triu)
 def _triu(m: Tensor, k: int = 0) -> Tensor:
-    return m.recorder.apply("Trilu", [m, np.int64(k)], {"upper": 1})[0]
+    return m.recorder.apply("Trilu", [m, np.int64(operator.index(k))], {"upper": 1})[0]
 
 
 @implements(np.linalg.det)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from pysofie.errors import Error, ShapeError
-from pysofie.tracing.elementwise import as_tensor, cast
-from pysofie.tracing.recorder import Recorder
+from pysofie.tracing.elementwise import as_tensor
+from pysofie.tracing.recorder import Recorder, as_array
+from pysofie.tracing.refusals import PlaceError, listed
 from pysofie.tracing.tensor import Tensor, xp
 
 # Beyond the end of every axis.
@@ -21,8 +22,8 @@ def index(x: Tensor, key: Any) -> Tensor:
 
     Raises
     ------
-    IndexError
-        There are more indices than axes, or a number lies outside of a known size.
+    PlaceError
+        There are more indices than axes, or a number lies outside of a known size, or an index is no integer.
     Error
         There are several arrays or tensors.
     """
@@ -43,12 +44,12 @@ def _completed(x: Tensor, key: tuple[Any, ...]) -> list[Any]:
     items = [np.asarray(item) if isinstance(item, (list, bool, np.bool_)) else item for item in key]
     dots = [i for i, item in enumerate(items) if item is Ellipsis]
     if len(dots) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
+        raise PlaceError("an index can only have a single ellipsis ('...')")
     used = sum(
         item.ndim if _is_mask(item) else 1 for item in items if item is not None and item is not Ellipsis
     )
     if used > x.ndim:
-        raise IndexError(f"{used} indices for {x}, which has {x.ndim} axes")
+        raise PlaceError(f"{used} indices for {x}, which has {x.ndim} axes")
     arrays = [item for item in items if isinstance(item, (Tensor, np.ndarray)) and item.ndim]
     if len(arrays) > 1 or any(_is_mask(item) and item.ndim not in (1, x.ndim) for item in arrays):
         raise Error(
@@ -80,14 +81,41 @@ def _sliced(x: Tensor, items: list[Any]) -> Tensor:
         return x
     starts, ends, steps = [], [], []
     for item in (items[axis] for axis in axes):
-        step = 1 if item.step is None else operator.index(item.step)
+        step = 1 if item.step is None else _bound(x, item.step)
+        if isinstance(step, Tensor):
+            raise Error(f"the step of a slice of {x} is {step}, and must be a number")
         if step == 0:
             raise ShapeError("the step of a slice cannot be zero")
-        starts.append((0 if step > 0 else _END) if item.start is None else item.start)
-        ends.append((_END if step > 0 else -_END) if item.stop is None else item.stop)
+        starts.append((0 if step > 0 else _END) if item.start is None else _bound(x, item.start))
+        ends.append((_END if step > 0 else -_END) if item.stop is None else _bound(x, item.stop))
         steps.append(step)
     bounds = [vector(x.recorder, values) for values in (starts, ends, axes, steps)]
     return x.recorder.apply("Slice", [x, *bounds])[0]
+
+
+def _bound(x: Tensor, item: Any) -> Any:
+    """A bound of a slice: an integer or a tensor of one."""
+    if isinstance(item, Tensor) and item.ndim == 0 and np.issubdtype(item.dtype, np.integer):
+        return item
+    try:
+        return operator.index(item)
+    except TypeError:
+        raise PlaceError(f"a slice of {x} has the bound {item!r}, which is no integer") from None
+
+
+def as_places(recorder: Recorder, indices: Any) -> Tensor:
+    """Indices of elements as int64.
+
+    Raises
+    ------
+    PlaceError
+        They are no integers.
+    """
+    given = indices if isinstance(indices, Tensor) else as_array(indices)
+    is_empty = isinstance(given, np.ndarray) and given.size == 0
+    if not (np.issubdtype(given.dtype, np.integer) or is_empty):
+        raise PlaceError(f"{listed([indices])} is no tensor of integers, and cannot be used as indices")
+    return as_tensor(recorder, given, np.int64)
 
 
 def _picked(x: Tensor, items: list[Any]) -> Tensor:
@@ -96,9 +124,10 @@ def _picked(x: Tensor, items: list[Any]) -> Tensor:
         if isinstance(item, slice):
             continue
         if _is_mask(item):
+            _check_mask(x, axis, item)
             x = x.recorder.apply("Compress", [x, item], {"axis": axis})[0]
         elif isinstance(item, (Tensor, np.ndarray)):
-            places = cast(item, np.int64) if isinstance(item, Tensor) else item.astype(np.int64)
+            places = as_places(x.recorder, item)
             one = xp.reshape(places, (1,)) if item.ndim == 0 else places
             x = x.recorder.apply("Gather", [x, one], {"axis": axis})[0]
         else:
@@ -106,16 +135,23 @@ def _picked(x: Tensor, items: list[Any]) -> Tensor:
     return x
 
 
+def _check_mask(x: Tensor, axis: int, mask: Any) -> None:
+    size = x.dims[axis] if x.dims is not None else None
+    (given,) = (mask.dims if isinstance(mask, Tensor) else mask.shape) or (None,)
+    if isinstance(size, int) and isinstance(given, int) and given != size:
+        raise PlaceError(f"a mask of {given} elements does not fit axis {axis} of {x}")
+
+
 def _checked(x: Tensor, axis: int, item: Any) -> int:
     try:
         place = operator.index(item)
     except TypeError:
-        raise IndexError(
+        raise PlaceError(
             f"{item!r} is no index of {x}; numbers, slices, None, ... and tensors of integers are"
         ) from None
     size = x.dims[axis] if x.dims is not None else None
     if isinstance(size, int) and not -size <= place < size:
-        raise IndexError(f"index {place} is outside of axis {axis} of {x}")
+        raise PlaceError(f"index {place} is outside of axis {axis} of {x}")
     return place
 
 

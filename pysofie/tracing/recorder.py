@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnx
+import onnx.checker
 import onnx.defs
 import onnx.shape_inference
-from onnx import NodeProto, TensorProto, TypeProto, helper, numpy_helper
+from onnx import AttributeProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
 from onnx.defs import OpSchema
 
 from pysofie.errors import Error, ShapeError, UnsupportedError
@@ -90,7 +92,7 @@ class Recorder:
 
     def constant(self, value: Any, dtype: Any = None) -> Tensor:
         """A tensor whose elements are known."""
-        array = np.ascontiguousarray(value, dtype=dtype).reshape(np.shape(value))
+        array = as_array(value, dtype)
         element_type(array.dtype, "a constant")
         key = (str(array.dtype), array.shape, array.tobytes())
         if key not in self._constant_of:
@@ -143,12 +145,13 @@ class Recorder:
         """
         schema = self.schema(operator, domain)
         given = {key: value for key, value in (attributes or {}).items() if value is not None}
-        _check_attributes(schema, given)
+        attributes_of_node = _attributes(schema, given)
         tensors = _typed(self, schema, inputs)
         names = [self._fresh() for _ in range(_output_count(schema, outputs))]
         node = helper.make_node(
-            operator, [t.name if t is not None else "" for t in tensors], names, domain=domain, **given
+            operator, [t.name if t is not None else "" for t in tensors], names, domain=domain
         )
+        node.attribute.extend(attributes_of_node)
         types = self._infer(schema, node, [tensor for tensor in tensors if tensor is not None])
         self.nodes.append(node)
         if domain:
@@ -186,7 +189,7 @@ class Recorder:
             return dict(
                 onnx.shape_inference.infer_node_outputs(schema, node, types, data, opset_imports=imports)
             )
-        except onnx.shape_inference.InferenceError as error:
+        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             text = str(error).strip().splitlines()[0]
             raise ShapeError(f"{schema.name} of {_list(inputs)}: {text}") from None
 
@@ -214,6 +217,33 @@ def element_type(dtype: np.dtype[Any], what: str) -> int:
         raise ShapeError(f"{what} of type {dtype} cannot be a tensor") from None
 
 
+def type_name(dtype: np.dtype[Any], what: str = "a tensor") -> str:
+    """What the definitions of operators call an element type."""
+    return TensorProto.DataType.Name(element_type(dtype, what)).lower()
+
+
+def type_names(types: Iterable[str]) -> str:
+    """The element types of tensors among the types of a definition, for messages."""
+    return ", ".join(sorted(name[7:-1] for name in types if name.startswith("tensor(")))
+
+
+def as_array(value: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
+    """A dense array of numbers, or of a scalar.
+
+    Raises
+    ------
+    ShapeError
+        The value is none, or none of that type.
+    """
+    try:
+        array = np.ascontiguousarray(value, dtype=dtype).reshape(np.shape(value))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ShapeError(f"{reprlib.repr(value)} cannot be a tensor: {error}") from None
+    if array.dtype == np.object_:
+        raise ShapeError(f"{reprlib.repr(value)} cannot be a tensor: it holds other things than numbers")
+    return array
+
+
 def _type_proto(tensor: Tensor) -> TypeProto:
     return helper.make_tensor_type_proto(element_type(tensor.dtype, tensor.name), tensor.dims)
 
@@ -222,7 +252,8 @@ def _list(tensors: Sequence[Tensor]) -> str:
     return ", ".join(map(str, tensors))
 
 
-def _check_attributes(schema: OpSchema, given: Mapping[str, Any]) -> None:
+def _attributes(schema: OpSchema, given: Mapping[str, Any]) -> list[AttributeProto]:
+    """The attributes of a node, checked."""
     unknown = [name for name in given if name not in schema.attributes]
     if unknown:
         known = ", ".join(sorted(schema.attributes)) or "none"
@@ -230,6 +261,20 @@ def _check_attributes(schema: OpSchema, given: Mapping[str, Any]) -> None:
     missing = [name for name, a in schema.attributes.items() if a.required and name not in given]
     if missing:
         raise Error(f"{schema.name} needs the attribute {', '.join(missing)}")
+    return [_attribute(schema, name, value) for name, value in given.items()]
+
+
+def _attribute(schema: OpSchema, name: str, value: Any) -> AttributeProto:
+    kind = schema.attributes[name].type.name
+    if kind == "FLOAT" and isinstance(value, (int, np.integer)):
+        value = float(value)
+    try:
+        return helper.make_attribute(name, value, attr_type=AttributeProto.AttributeType.Value(kind))
+    except (TypeError, ValueError):
+        words = f"a list of {kind[:-1]}" if kind.endswith("S") else kind
+        raise Error(
+            f"{schema.name}: its attribute {name} is {words} of ONNX, and {reprlib.repr(value)} is none"
+        ) from None
 
 
 def _output_count(schema: OpSchema, wanted: int | None) -> int:
@@ -271,7 +316,7 @@ def _typed(recorder: Recorder, schema: OpSchema, inputs: Sequence[Any]) -> list[
 
 def _natural(formal: OpSchema.FormalParameter, value: Any) -> Any:
     """The type of a constant that no tensor decides."""
-    array = np.asarray(value)
+    array = as_array(value)
     if array.dtype == np.float64 and not isinstance(value, (np.ndarray, np.generic)):
         return np.float32
     if np.issubdtype(array.dtype, np.integer) or array.size == 0:
@@ -290,12 +335,10 @@ def _check_type(
         raise Error(
             f"{tensor} is of another trace: a function may only use the tensors that it was called with"
         )
-    kind = TensorProto.DataType.Name(element_type(tensor.dtype, tensor.name)).lower()
-    if f"tensor({kind})" not in formal.types:
-        taken = ", ".join(sorted(name[7:-1] for name in formal.types if name.startswith("tensor(")))
+    if f"tensor({type_name(tensor.dtype, tensor.name)})" not in formal.types:
         raise ShapeError(
             f"{schema.name}: its input {formal.name} is {tensor}, but in opset {recorder.opset} it takes "
-            f"{taken}; convert it with .astype"
+            f"{type_names(formal.types)}; convert it with .astype"
         )
     if not formal.is_homogeneous:
         return

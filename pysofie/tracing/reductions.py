@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from pysofie.errors import Error, ShapeError
-from pysofie.tracing.elementwise import cast, is_float, result_type
+from pysofie.tracing.elementwise import cast, dtype_of, is_float, result_type
 from pysofie.tracing.tensor import Tensor, implements, xp
 
 Axes: TypeAlias = "int | Sequence[int] | None"
@@ -21,13 +21,23 @@ def axes_of(axis: Any, ndim: int) -> list[int]:
     Raises
     ------
     ShapeError
-        There is no such axis, or one is named twice.
+        There is no such axis, or one is named twice, or it is no integer.
     """
-    given = [operator.index(i) for i in (axis if isinstance(axis, (tuple, list)) else (axis,))]
+    try:
+        given = [operator.index(i) for i in (axis if isinstance(axis, (tuple, list)) else (axis,))]
+    except TypeError:
+        raise ShapeError(f"axis={axis!r}: an axis is an integer") from None
     axes = [i % ndim for i in given if -ndim <= i < ndim]
     if len(set(axes)) < len(given):
         raise ShapeError(f"axis={axis!r} does not name different axes of a tensor that has {ndim}")
     return axes
+
+
+def axis_of(axis: Any, ndim: int) -> int:
+    """A single axis, counted from the front; see `axes_of`."""
+    if isinstance(axis, (tuple, list)):
+        raise ShapeError(f"axis={axis!r}: a single axis is wanted")
+    return axes_of(axis, ndim)[0]
 
 
 def _reduce(name: str, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
@@ -44,13 +54,13 @@ def _reduce(name: str, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
 
 @implements(np.sum)
 def _sum(a: Tensor, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    wanted = np.dtype(dtype) if dtype is not None else result_type(np.sum, a)
+    wanted = dtype_of(dtype) if dtype is not None else result_type(np.sum, a)
     return _computed("ReduceSum", a, axis, wanted, keepdims)
 
 
 @implements(np.prod)
 def _prod(a: Tensor, axis: Axes = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
-    wanted = np.dtype(dtype) if dtype is not None else result_type(np.prod, a)
+    wanted = dtype_of(dtype) if dtype is not None else result_type(np.prod, a)
     return _computed("ReduceProd", a, axis, wanted, keepdims)
 
 
@@ -125,7 +135,7 @@ def _arg(name: str, a: Tensor, axis: int | None, keepdims: bool) -> Tensor:
     if axis is None:
         flat = x.recorder.apply(name, [xp.reshape(x, -1)], {"axis": 0, "keepdims": 0})[0]
         return xp.reshape(flat, (1,) * a.ndim) if keepdims else flat
-    attributes = {"axis": axes_of(axis, x.ndim)[0], "keepdims": int(keepdims)}
+    attributes = {"axis": axis_of(axis, x.ndim), "keepdims": int(keepdims)}
     return x.recorder.apply(name, [x], attributes)[0]
 
 
@@ -134,7 +144,7 @@ def _cumsum(a: Tensor, axis: int | None = None, dtype: Any = None) -> Tensor:
     x = cast(a, dtype or result_type(np.cumsum, a))
     if axis is None:
         return x.recorder.apply("CumSum", [xp.reshape(x, -1), np.int64(0)])[0]
-    return x.recorder.apply("CumSum", [x, np.int64(axes_of(axis, x.ndim)[0])])[0]
+    return x.recorder.apply("CumSum", [x, np.int64(axis_of(axis, x.ndim))])[0]
 
 
 @implements(np.linalg.norm)

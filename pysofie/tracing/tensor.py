@@ -9,6 +9,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from pysofie.errors import Error
+from pysofie.tracing.refusals import UnknownElementsError, attempt, listed, require_parameters
 
 if TYPE_CHECKING:
     from pysofie.tracing.recorder import Dims, Recorder
@@ -123,7 +124,7 @@ class Tensor(NDArrayOperatorsMixin):
         """Convert the elements."""
         from pysofie.tracing.elementwise import cast
 
-        return cast(self, np.dtype(dtype))
+        return cast(self, dtype)
 
     def reshape(self, *shape: Any) -> Tensor:
         """Arrange the elements in another shape, whose dims may be tensors too."""
@@ -144,10 +145,16 @@ class Tensor(NDArrayOperatorsMixin):
 
         return index(self, key)
 
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise Error(
+            f"{self} stands for a result, to which nothing can be assigned; numpy.where and "
+            "pysofie.ops.ScatterND make another one"
+        )
+
     def __len__(self) -> int:
         size = self.dims[0] if self.ndim and self.dims else None
         if not isinstance(size, int):
-            raise TypeError(
+            raise UnknownElementsError(
                 f"the first size of {self} is not known when the function is traced; use .shape[0]"
             )
         return size
@@ -161,14 +168,17 @@ class Tensor(NDArrayOperatorsMixin):
         if method != "__call__" or ufunc not in UFUNCS:
             _refuse(f"numpy.{ufunc.__name__}{'' if method == '__call__' else '.' + method}")
         if keywords:
-            raise Error(f"numpy.{ufunc.__name__} of a symbolic tensor takes no {', '.join(keywords)}=")
-        result = UFUNCS[ufunc](*inputs)
+            hint = "; an operation in place is written as x = x + y" if "out" in keywords else ""
+            raise Error(f"numpy.{ufunc.__name__} of a symbolic tensor takes no {', '.join(keywords)}={hint}")
+        result = attempt(f"numpy.{ufunc.__name__} of {listed(inputs)}", UFUNCS[ufunc], *inputs)
         return weak(result) if all(map(_is_number, inputs)) else result
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         if function not in FUNCTIONS:
             _refuse(f"{function.__module__}.{function.__name__}")
-        return FUNCTIONS[function](*args, **kwargs)
+        name = f"{function.__module__}.{function.__name__}"
+        require_parameters(name, FUNCTIONS[function], args, kwargs)
+        return attempt(f"{name} of {listed(args)}", FUNCTIONS[function], *args, **kwargs)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         self._no_elements("made an array")
@@ -189,8 +199,9 @@ class Tensor(NDArrayOperatorsMixin):
         self._no_elements("a float; convert it with .astype")
 
     def _no_elements(self, what: str) -> NoReturn:
-        # TypeError, as NumPy's functions expect it of what they cannot convert.
-        raise TypeError(f"{self} is not known when the function is traced, so that it cannot be {what}")
+        raise UnknownElementsError(
+            f"{self} is not known when the function is traced, so that it cannot be {what}"
+        )
 
 
 def weak(tensor: Tensor) -> Tensor:
