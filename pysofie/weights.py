@@ -110,7 +110,10 @@ def other_code(name: str, before: Origin | None, after: Origin, error: Error) ->
             f"{key!r} from {old[key]} to {new[key]}" for key in old if old[key] != new.get(key, old[key])
         ]
         if changed:
-            reason = f"constants without axes are numbers in the code, and these change: {', '.join(changed)}"
+            reason = (
+                f"constants without axes are numbers in the code, and these change: {', '.join(changed)}; "
+                "one of shape (1,) would be data"
+            )
     return Error(
         f"{name}: with these values the model becomes other code, so that it must be compiled again: "
         f"{reason} ({error})"

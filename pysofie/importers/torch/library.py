@@ -19,21 +19,43 @@ from pysofie.errors import UnsupportedError
 #: The version of every domain of users' operators.
 VERSION = 1
 
-# By types of torch: what makes an attribute's value, its type in ONNX, the suffix by which the exporter of
-# traces knows this type, and how that reads the constant.
-_KINDS: dict[Any, tuple[Callable[[Any], Any], str, str, str]] = {
-    torch.IntType: (int, "INT", "i", "i"),
-    torch.BoolType: (int, "INT", "i", "b"),
-    torch.FloatType: (float, "FLOAT", "f", "f"),
-    torch.NumberType: (float, "FLOAT", "f", "f"),
-    torch.StringType: (str, "STRING", "s", "s"),
-}
-
 # How the exporters name an operator that they do not know.
 _UNKNOWN = re.compile(r"op='(\w+)\.(\w+)'|(?:operator '|namespace )(\w+)::(\w+)")
 
 _Parameter: TypeAlias = onnx.defs.OpSchema.FormalParameter
 _Arity: TypeAlias = onnx.defs.OpSchema.FormalParameterOption
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How values become attributes of a node.
+
+    Attributes
+    ----------
+    convert : callable
+        Makes the value.
+    name : str
+        Of the type in ONNX.
+    suffix : str
+        By which the exporter of traces knows the type of an attribute.
+    descriptor : str
+        By which it reads the constant in a trace.
+    """
+
+    convert: Callable[[Any], Any]
+    name: str
+    suffix: str
+    descriptor: str
+
+
+# By the types of torch.
+_KINDS = {
+    torch.IntType: _Kind(int, "INT", "i", "i"),
+    torch.BoolType: _Kind(int, "INT", "i", "b"),
+    torch.FloatType: _Kind(float, "FLOAT", "f", "f"),
+    torch.NumberType: _Kind(float, "FLOAT", "f", "f"),
+    torch.StringType: _Kind(str, "STRING", "s", "s"),
+}
 
 
 @dataclass(frozen=True)
@@ -70,13 +92,14 @@ class _Argument:
         return isinstance(self.element, torch.TensorType)
 
     @property
-    def kind(self) -> tuple[Callable[[Any], Any], str, str, str]:
+    def kind(self) -> _Kind:
         """How it becomes an attribute."""
         return _KINDS[type(self.element)]
 
     def value(self, given: Any) -> Any:
         """The value of the attribute."""
-        return [self.kind[0](item) for item in given] if self.is_list else self.kind[0](given)
+        convert = self.kind.convert
+        return [convert(item) for item in given] if self.is_list else convert(given)
 
 
 @dataclass(frozen=True)
@@ -170,7 +193,7 @@ class Operator:
         attributes = [
             onnx.defs.OpSchema.Attribute(
                 argument.name,
-                getattr(onnx.defs.OpSchema.AttrType, argument.kind[1] + "S" * argument.is_list),
+                getattr(onnx.defs.OpSchema.AttrType, argument.kind.name + "S" * argument.is_list),
                 required=False,
             )
             for argument in self.arguments
@@ -196,7 +219,7 @@ class Operator:
         }
         inputs, attributes = self.split(read)
         suffixed = {
-            f"{argument.name}_{argument.kind[2]}": argument.value(attributes[argument.name])
+            f"{argument.name}_{argument.kind.suffix}": argument.value(attributes[argument.name])
             for argument in self.arguments
             if argument.name in attributes
         }
@@ -217,7 +240,7 @@ def _read(argument: _Argument, value: Any) -> Any:
         return None
     if argument.is_tensor:
         return symbolic_helper._unpack_list(value) if argument.is_list else value
-    return symbolic_helper._get_const(value, argument.kind[3] + "s" * argument.is_list, argument.name)
+    return symbolic_helper._get_const(value, argument.kind.descriptor + "s" * argument.is_list, argument.name)
 
 
 def _nothing(graph: Any) -> Any:
