@@ -47,6 +47,27 @@ def test_gradients(root, tmp_path):
 
 
 @pytest.mark.root
+def test_roofit(root, tmp_path):
+    pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'pysofie[sklearn]'")
+    pytest.importorskip("skl2onnx", reason="needs skl2onnx: pip install 'pysofie[sklearn]'")
+    words = run_tutorial("roofit.py", tmp_path)
+    without, with_gradient = map(int, re.findall(r"(\d+) evaluations", words))
+    assert with_gradient < without
+    assert int(re.search(r"(\d+) gradients", words).group(1)) > 2
+    pattern = r"(\w+): (\S+) \+- (\S+) %; truth (\S+); without gradient (\S+)"
+    found = {name: list(map(float, numbers)) for name, *numbers in re.findall(pattern, words)}
+    assert set(found) == {"shift", "resolution", "radiation"}
+    for value, error, true, other in found.values():
+        assert abs(value - true) < 3 * error
+        assert abs(value - other) < 0.05 * error
+    value, down, up = map(float, re.search(r"scan of the shift: (\S+) (\S+) (\S+) %", words).groups())
+    assert value == found["shift"][0]
+    assert -down == pytest.approx(found["shift"][1], rel=0.15)
+    assert up == pytest.approx(found["shift"][1], rel=0.15)
+    assert (tmp_path / "roofit.png").stat().st_size > 5000
+
+
+@pytest.mark.root
 def test_rdataframe(root, tmp_path):
     words = run_tutorial("rdataframe.py", tmp_path)
     counts = dict(re.findall(r"(signal|background): (\d+) of 10000 events", words))
