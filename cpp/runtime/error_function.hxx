@@ -32,7 +32,7 @@ SOFIE_INLINE V erf(V x) {
                                0.00380820499f, 0.000284688498f, 2.02589803e-06f};
     constexpr float below[] = {1.0f,          0.503090639f,   0.114560053f,
                                0.0150551785f, 0.00117073581f, 3.78317362e-05f};
-    return detail::odd_ratio(x, 4.05f, above, below);
+    return detail::odd_ratio(x, 4.15f, above, below);
   } else {
     // erf(x) / x on |x| <= 1
     constexpr double terms[] = {1.12837916709551257,    -0.3761263890318352,       0.112837916709442003,

@@ -45,7 +45,7 @@ SOFIE_INLINE V tanh(V x) {
   if constexpr (sizeof(T) == sizeof(float)) {
     constexpr T above[] = {0.999999979f, 0.133797185f, 0.0034940352f, 2.05834913e-05f, 1.33190845e-08f};
     constexpr T below[] = {1.0f, 0.467130337f, 0.0258710757f, 0.000328309387f, 7.76202487e-07f};
-    return detail::odd_ratio(x, 9.2f, above, below);
+    return detail::odd_ratio(x, 9.6f, above, below);
   } else {
     const V t = detail::expm1_normal(splat<V>(2) * detail::lesser(splat<V>(20), abs(x)));
     return copysign(t / (t + splat<V>(2)), x);

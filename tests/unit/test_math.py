@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import support
+from generated import workshop
 from native import WIDTHS, output
 from onnx import helper
 
@@ -34,6 +36,16 @@ def test_within_a_few_ulp(width, tmp_path):
     assert len(rows) == 48
     for kind, function, error, argument in rows:
         assert float(error) <= LIMITS.get(function, 3), f"{kind} {function}({argument}) is {error} ulp off"
+
+
+@pytest.mark.parametrize("flags", [("-O1",), ("-O1", "-ffp-contract=off"), ("-O3",)])
+def test_what_goes_to_one_reaches_it_however_it_is_rounded(flags, tmp_path):
+    inputs, outputs = [support.floats("x", "n")], [support.floats("y", "n")]
+    nodes = [helper.make_node(operator, ["x"], ["y"]) for operator in ("Tanh", "Erf")]
+    models = [support.model([node], inputs, outputs) for node in nodes]
+    x = np.float32([10, 11.5, 20, 88, 1e38, np.inf])
+    for session in workshop.sessions(models, tmp_path, *flags):
+        np.testing.assert_array_equal(session(np.concatenate([x, -x])), [1] * 6 + [-1] * 6)
 
 
 @pytest.mark.parametrize(
