@@ -135,7 +135,8 @@ class MassLikelihood : public RooAbsReal {
   double exponentiate(Doubles& logarithms) const {
     double sum = 0;
     for (auto value = logarithms.begin() + events_; value != logarithms.end(); ++value) {
-      sum += * value = std::exp(*value);
+      *value = std::exp(*value);
+      sum += *value;
     }
     return sum;
   }

@@ -160,8 +160,8 @@ SOFIE_INLINE V scaled_by_power_of_two(V x, V n) {
   }
 }
 
-/// An odd function that goes to 1 as x P(x^2) / Q(x^2), which at `limit` is above 1 by more than its rounding;
-/// Q lies between 1 and 2^60.
+/// An odd function that goes to 1 as x P(x^2) / Q(x^2), which at `limit` is above 1 by more than its
+/// rounding; Q lies between 1 and 2^60.
 template <class V, std::size_t Above, std::size_t Below>
 SOFIE_INLINE V odd_ratio(V x, Element<V> limit, const Element<V> (&above)[Above],
                          const Element<V> (&below)[Below]) {
