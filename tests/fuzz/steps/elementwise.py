@@ -28,7 +28,8 @@ def attributes(graph: Graph, operator: str) -> dict[str, object]:
 
 
 @step("Neg", types=(*FLOATS, *SIGNED))
-@step("Abs", "Sign", types=NUMBERS)
+@step("Abs", types=NUMBERS)
+@step("Sign", types=NUMBERS, exact=True)
 @step("Dropout")
 @step("Identity", types=TYPES)
 @step("Not", types=["bool"])
